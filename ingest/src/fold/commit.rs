@@ -1,0 +1,121 @@
+//! The ingest commit: files, then one Delta commit per table, then one row of
+//! `commits`.
+//!
+//! Invariant 1: each table is fenced by the next offset per partition, so that
+//! whoever was killed or replaced, a row is appended once; a row is visible
+//! only after all tables have what lies below the watermark.
+
+use std::collections::BTreeMap;
+
+use futures::future::try_join_all;
+use stempoint_schemas::commit::{Commit, Shard as ShardState};
+use stempoint_schemas::tables::Table;
+use stempoint_store::crash::crash_point;
+use stempoint_store::ledger::Ledger;
+use stempoint_store::{Appended, EncodedFile, Fence};
+
+use super::error::FoldError;
+use super::open::fence_app;
+use super::shard::INGEST_TABLES;
+
+/// The rows of one shard between two watermarks, ready to be written.
+pub struct Sealed {
+    /// The partition.
+    pub partition: u32,
+    /// What the ledger will say of the shard.
+    pub state: ShardState,
+    /// One file per table that has rows.
+    pub files: Vec<(&'static Table, EncodedFile)>,
+}
+
+/// Writes sealed batches.
+pub struct Committer {
+    ledger: Ledger,
+    /// Where each table's fence of each partition stands.
+    fences: BTreeMap<(&'static str, u32), Option<i64>>,
+}
+
+impl Committer {
+    /// A committer that goes on from what the tables have.
+    pub fn new(ledger: &Ledger, partitions: impl Iterator<Item = u32> + Clone) -> Committer {
+        let mut fences = BTreeMap::new();
+        for table in INGEST_TABLES {
+            let snapshot = ledger.table(table).snapshot();
+            for partition in partitions.clone() {
+                fences.insert((table.name, partition), snapshot.fence(&fence_app(partition)));
+            }
+        }
+        Committer { ledger: ledger.clone(), fences }
+    }
+
+    /// Makes the batches visible, which are in order for each partition.
+    pub async fn commit(&mut self, sealed: Vec<Sealed>) -> Result<Commit, FoldError> {
+        let mut states: BTreeMap<u32, ShardState> = BTreeMap::new();
+        let mut by_table: BTreeMap<&'static str, Vec<(u32, u64, EncodedFile)>> = BTreeMap::new();
+        for batch in sealed {
+            for (table, file) in batch.files {
+                by_table.entry(table.name).or_default().push((batch.partition, batch.state.watermark, file));
+            }
+            states.insert(batch.partition, batch.state);
+        }
+        crash_point("ingest.before_tables");
+        let appends = INGEST_TABLES.into_iter().filter_map(|table| Some((table, by_table.remove(table.name)?)));
+        try_join_all(appends.map(|(table, files)| append(&self.ledger, &self.fences, table, files))).await?;
+        for ((table, partition), fence) in &mut self.fences {
+            if let Some(state) = states.get(partition) {
+                let stored =
+                    INGEST_TABLES.into_iter().find(|t| t.name == *table).map(|t| self.ledger.table(t).snapshot());
+                *fence = stored.and_then(|snapshot| snapshot.fence(&fence_app(*partition))).or(*fence);
+                debug_assert!(fence.unwrap_or(0) <= state.watermark.cast_signed());
+            }
+        }
+        crash_point("ingest.after_tables");
+        let head = self.ledger.advance(|next| advance(next, &states)).await?;
+        crash_point("ingest.after_commit");
+        Ok(head)
+    }
+}
+
+/// Puts the files of one table and commits them.
+async fn append(
+    ledger: &Ledger,
+    fences: &BTreeMap<(&'static str, u32), Option<i64>>,
+    table: &'static Table,
+    files: Vec<(u32, u64, EncodedFile)>,
+) -> Result<(), FoldError> {
+    let stored = ledger.table(table);
+    let mut moves: BTreeMap<u32, u64> = BTreeMap::new();
+    for (partition, watermark, _) in &files {
+        moves.insert(*partition, *watermark);
+    }
+    let moves: Vec<Fence> = moves
+        .into_iter()
+        .map(|(partition, watermark)| Fence {
+            app: fence_app(partition),
+            from: fences.get(&(table.name, partition)).copied().flatten(),
+            to: watermark.cast_signed(),
+        })
+        .collect();
+    let files = try_join_all(files.into_iter().map(|(_, _, file)| stored.put_file(file))).await?;
+    match stored.append(files, &moves).await? {
+        Appended::Done { .. } => Ok(()),
+        Appended::Overtaken { current } => {
+            tracing::warn!(table = table.name, ?current, "another process moved the fence");
+            Err(FoldError::Overtaken)
+        }
+    }
+}
+
+/// Moves the shards' watermarks in a new ledger version; false where all are
+/// there already.
+fn advance(next: &mut Commit, states: &BTreeMap<u32, ShardState>) -> bool {
+    let mut changed = false;
+    for (&partition, state) in states {
+        let Some(shard) = next.shards.get_mut(partition as usize) else { continue };
+        if state.watermark > shard.watermark {
+            *shard = ShardState { settled: shard.settled, ..state.clone() };
+            changed = true;
+        }
+    }
+    changed
+}

@@ -1,0 +1,18 @@
+//! The ingest fold: from the usage topic to the usage tables.
+//!
+//! `decide` says what a record is, `shard` folds one partition, `commit` makes
+//! rows visible, `service` runs it all on threads.
+
+mod commit;
+mod decide;
+mod error;
+mod open;
+mod rows;
+mod service;
+mod shard;
+
+pub use decide::candidate;
+pub use error::FoldError;
+pub use open::{check_log, fence_app};
+pub use service::{FoldObserver, FoldOptions, FoldService};
+pub use shard::{Chunk, Fences, INGEST_TABLES, Shard};

@@ -1,0 +1,201 @@
+//! One shard: the fold of one partition of the usage topic.
+//!
+//! Invariants: every record gets exactly one outcome (conservation, 2), and
+//! its row, its count and its leaf are made together; where chunks and batches
+//! are cut changes none of them (5).
+
+use stempoint_schemas::commit::Shard as ShardState;
+use stempoint_schemas::event::Reason;
+use stempoint_schemas::hash::{self, Outcome};
+use stempoint_schemas::tables::{self, Table};
+
+use super::decide::{self, Read, RecordReader};
+use super::rows::{Place, Rows};
+use crate::dedup::{Candidate, DedupError, ShardIndex, Verdict};
+use crate::log::RecordRef;
+
+/// The ingest tables, in the order of [`Fences`].
+pub const INGEST_TABLES: [&Table; 5] =
+    [&tables::API_CALLS, &tables::GPU_USAGE, &tables::HEARTBEATS, &tables::REJECTS, &tables::DUPLICATES];
+
+/// Per ingest table the next offset that it does not have yet. After a crash
+/// between two tables' commits they differ.
+pub type Fences = [u64; INGEST_TABLES.len()];
+
+/// Records of one partition in one piece of memory, waiting to be decided.
+#[derive(Default)]
+pub struct Chunk {
+    bytes: Vec<u8>,
+    records: Vec<Stored>,
+}
+
+#[derive(Clone, Copy)]
+struct Stored {
+    offset: u64,
+    recorded_us: i64,
+    start: usize,
+    /// The length of the key; `None` where there is no key.
+    key: Option<usize>,
+    end: usize,
+}
+
+impl Chunk {
+    /// Copies a record.
+    pub fn push(&mut self, record: RecordRef<'_>) {
+        let start = self.bytes.len();
+        let key = record.key.unwrap_or_default();
+        self.bytes.extend_from_slice(key);
+        self.bytes.extend_from_slice(record.value);
+        self.records.push(Stored {
+            offset: record.offset,
+            recorded_us: record.time_us,
+            start,
+            key: record.key.map(<[u8]>::len),
+            end: self.bytes.len(),
+        });
+    }
+
+    /// How many records wait.
+    pub fn len(&self) -> usize {
+        self.records.len()
+    }
+
+    /// Whether none waits.
+    pub fn is_empty(&self) -> bool {
+        self.records.is_empty()
+    }
+
+    /// Forgets the records and keeps the memory.
+    pub fn clear(&mut self) {
+        self.bytes.clear();
+        self.records.clear();
+    }
+
+    fn key_and_value(&self, stored: &Stored) -> (Option<&[u8]>, &[u8]) {
+        let value_start = stored.start + stored.key.unwrap_or(0);
+        let key = stored.key.map(|_| &self.bytes[stored.start..value_start]);
+        (key, &self.bytes[value_start..stored.end])
+    }
+}
+
+/// The fold of one partition.
+pub struct Shard {
+    partition: u32,
+    reader: RecordReader,
+    index: ShardIndex,
+    state: ShardState,
+    fences: Fences,
+    rows: Rows,
+    candidates: Vec<Candidate>,
+    verdicts: Vec<Verdict>,
+}
+
+impl Shard {
+    /// A shard that goes on from what the ledger has of it.
+    pub fn new(partition: u32, partitions: u32, index: ShardIndex, state: ShardState, fences: Fences) -> Shard {
+        Shard {
+            partition,
+            reader: RecordReader::new(partition, partitions),
+            index,
+            state,
+            fences,
+            rows: Rows::new(partition),
+            candidates: Vec::new(),
+            verdicts: Vec::new(),
+        }
+    }
+
+    /// The partition.
+    pub fn partition(&self) -> u32 {
+        self.partition
+    }
+
+    /// What the ledger will say of this shard once all rows so far are
+    /// committed.
+    pub fn state(&self) -> &ShardState {
+        &self.state
+    }
+
+    /// Decides the records of a chunk; the next offset to read is `next`.
+    pub fn fold(&mut self, chunk: &Chunk, next: u64) -> Result<(), DedupError> {
+        let mut reads = Vec::with_capacity(chunk.len());
+        self.candidates.clear();
+        for stored in &chunk.records {
+            let (key, value) = chunk.key_and_value(stored);
+            let read = self.reader.read(stored.offset, stored.recorded_us, key, value);
+            if let Read::Event { candidate, .. } = &read {
+                self.candidates.push(*candidate);
+            }
+            reads.push(read);
+        }
+        self.index.check_batch(&self.candidates, &mut self.verdicts)?;
+        let verdicts = std::mem::take(&mut self.verdicts);
+        let mut asked = verdicts.iter();
+        for (stored, read) in chunk.records.iter().zip(reads) {
+            let verdict = match &read {
+                Read::Event { .. } => asked.next().copied(),
+                Read::Refused { .. } => None,
+            };
+            self.record(chunk, stored, read, verdict);
+        }
+        self.verdicts = verdicts;
+        if let Some(last) = chunk.records.last() {
+            let (key, value) = chunk.key_and_value(last);
+            self.state.last_record = Some(hash::record_hash(key, value));
+        }
+        self.state.watermark = next;
+        Ok(())
+    }
+
+    fn record(&mut self, chunk: &Chunk, stored: &Stored, read: Read<'_>, verdict: Option<Verdict>) {
+        let place = Place { offset: stored.offset, recorded_us: stored.recorded_us };
+        let (source, refusal) = match read {
+            Read::Event { source, event, content, .. } => match verdict {
+                Some(Verdict::New) => {
+                    let table = event.payload.kind() as usize;
+                    if place.offset >= self.fences[table] {
+                        self.rows.accept(place, source, &event);
+                    }
+                    self.state.counts.accepted += 1;
+                    return self.count(place, Outcome::Accepted, &content);
+                }
+                Some(Verdict::Duplicate { original }) => {
+                    if place.offset >= self.fences[DUPLICATES] {
+                        self.rows.duplicate(place, source, original);
+                    }
+                    self.state.counts.duplicate += 1;
+                    return self.count(place, Outcome::Duplicate, &hash::duplicate_hash(source.as_bytes(), original));
+                }
+                Some(other) => (Some(source), decide::refusal(other)),
+                None => (Some(source), None),
+            },
+            Read::Refused { source, refusal } => (source, Some(refusal)),
+        };
+        // Every event has a verdict, so a refusal is always there.
+        let refusal = refusal.unwrap_or_else(|| stempoint_schemas::event::Refusal::new(Reason::Malformed, "undecided"));
+        let (key, value) = chunk.key_and_value(stored);
+        if place.offset >= self.fences[REJECTS] {
+            self.rows.reject(place, source, &refusal, key, value);
+        }
+        self.state.counts.rejected += 1;
+        self.count(place, Outcome::Rejected, &hash::reject_hash(refusal.reason.code(), key, value));
+    }
+
+    fn count(&mut self, place: Place, outcome: Outcome, row: &hash::Hash) {
+        self.state.counts.received += 1;
+        self.state.tree.push(hash::usage_leaf(self.partition, place.offset, place.recorded_us, outcome, row));
+    }
+
+    /// Takes the rows so far, to be written.
+    pub fn take_rows(&mut self) -> Result<Vec<(&'static Table, arrow::array::RecordBatch)>, arrow::error::ArrowError> {
+        self.rows.take()
+    }
+
+    /// Everything below `watermark` is in the ledger.
+    pub fn committed(&mut self, watermark: u64) -> Result<(), DedupError> {
+        self.index.committed(watermark)
+    }
+}
+
+const REJECTS: usize = 3;
+const DUPLICATES: usize = 4;

@@ -1,0 +1,12 @@
+//! Settlement as a service: it reads the control topic, hands the state
+//! machine what it needs from the tables, and writes what follows.
+
+pub mod aggregate;
+mod error;
+mod restore;
+pub mod rows;
+mod service;
+
+pub use error::SettleError;
+pub use restore::{StoredControl, control_rows, stored_charges};
+pub use service::{LEADER_SOURCE, SettleObserver, SettleOptions, SettleService, settle_event};

@@ -1,0 +1,303 @@
+//! Settlement's state from its own tables, and charges read back from them.
+//!
+//! Invariant: only rows below the given control offset count; what a process
+//! that was killed wrote above it is derived again.
+
+use arrow::array::{
+    Array, BinaryArray, Decimal128Array, DictionaryArray, Int64Array, RecordBatch, StringArray,
+    TimestampMicrosecondArray,
+};
+use arrow::datatypes::Int32Type;
+use hashbrown::HashMap;
+use stempoint_core::charge::{Charge, ChargeKey, PriceId, Side, State};
+use stempoint_core::names::Name;
+use stempoint_core::settlement::{Answer, ChargeFilter, ControlRecord, Settlement, matches};
+use stempoint_core::usage::Dimensions;
+use stempoint_schemas::commit::Commit;
+use stempoint_schemas::meter::Meter;
+use stempoint_schemas::money::Quantity;
+use stempoint_schemas::row::ColumnError;
+use stempoint_schemas::tables::{CHARGES, CONTROL};
+use stempoint_schemas::time::{Instant, Month};
+use stempoint_store::ReadOptions;
+use stempoint_store::ledger::{Ledger, bounds};
+
+use super::error::SettleError;
+
+/// The state machine as the head says, from the tables as they are known now.
+pub fn settlement(ledger: &Ledger, head: &Commit, default_currency: &str) -> Result<Settlement, SettleError> {
+    let mut settlement = Settlement::new(default_currency);
+    for row in control_rows(ledger, head.control_offset)? {
+        let record = ControlRecord {
+            offset: row.offset,
+            recorded_us: row.recorded_us,
+            key: row.key.as_deref(),
+            value: &row.raw,
+        };
+        settlement.restore_control(record, row.answer);
+    }
+    each_charge(ledger, &mut settlement, head.control_offset, |settlement, charge| {
+        settlement.restore_charge(&charge).map_err(SettleError::from)
+    })?;
+    Ok(settlement)
+}
+
+/// A row of `control` as it is stored.
+pub struct StoredControl {
+    /// Its offset.
+    pub offset: u64,
+    /// When the log recorded it, microseconds.
+    pub recorded_us: i64,
+    /// The record's key.
+    pub key: Option<Vec<u8>>,
+    /// The record's value.
+    pub raw: Vec<u8>,
+    /// What became of it.
+    pub answer: Answer,
+    /// In words.
+    pub message: String,
+}
+
+/// The rows of `control` below an offset, in order.
+pub fn control_rows(ledger: &Ledger, below: u64) -> Result<Vec<StoredControl>, SettleError> {
+    let table = ledger.table(&CONTROL);
+    let mut rows = Vec::new();
+    for file in table.snapshot().files() {
+        let columns = ["_offset", "_recorded_at", "outcome", "message", "key", "raw"];
+        let options = ReadOptions { columns: Some(&columns), ..ReadOptions::default() };
+        for batch in table.read_file(file, &options)? {
+            let batch = batch?;
+            let offsets = typed::<Int64Array>(&batch, "_offset")?;
+            let times = typed::<TimestampMicrosecondArray>(&batch, "_recorded_at")?;
+            let outcomes = typed::<StringArray>(&batch, "outcome")?;
+            let messages = typed::<StringArray>(&batch, "message")?;
+            let keys = typed::<BinaryArray>(&batch, "key")?;
+            let raws = typed::<BinaryArray>(&batch, "raw")?;
+            for row in 0..batch.num_rows() {
+                let offset = offsets.value(row).cast_unsigned();
+                if offset < below {
+                    rows.push(StoredControl {
+                        offset,
+                        recorded_us: times.value(row),
+                        key: keys.is_valid(row).then(|| keys.value(row).to_vec()),
+                        raw: raws.value(row).to_vec(),
+                        answer: answer(outcomes.value(row))?,
+                        message: messages.value(row).to_owned(),
+                    });
+                }
+            }
+        }
+    }
+    rows.sort_by_key(|row| row.offset);
+    Ok(rows)
+}
+
+fn answer(name: &str) -> Result<Answer, SettleError> {
+    [Answer::Applied, Answer::Refused, Answer::Duplicate, Answer::Conflict, Answer::Malformed]
+        .into_iter()
+        .find(|answer| answer.name() == name)
+        .ok_or_else(|| unexpected(CONTROL.name, "outcome", name))
+}
+
+/// The charges below an offset that meet a filter.
+pub fn charges(
+    ledger: &Ledger,
+    settlement: &mut Settlement,
+    below: u64,
+    filter: &ChargeFilter,
+) -> Result<Vec<Charge>, SettleError> {
+    let mut found = Vec::new();
+    each_charge(ledger, settlement, below, |settlement, charge| {
+        if meets(settlement, &charge, filter) {
+            found.push(charge);
+        }
+        Ok(())
+    })?;
+    Ok(found)
+}
+
+fn meets(settlement: &Settlement, charge: &Charge, filter: &ChargeFilter) -> bool {
+    let key = &charge.key;
+    match filter {
+        ChargeFilter::Hours { currency, from, until } => {
+            settlement.names().text(key.currency) == Some(currency.as_str())
+                && key.hour >= *from
+                && until.is_none_or(|until| key.hour < until)
+                && charge.state != State::Waived
+        }
+        ChargeFilter::Unrated(waive) => {
+            charge.state == State::Unrated
+                && key.meter == waive.meter
+                && key.period == waive.period
+                && matches(settlement.names(), key, &waive.matches)
+        }
+    }
+}
+
+/// Reads all charges below an offset, each with its price row's name, for
+/// those who check them.
+pub fn stored_charges(
+    ledger: &Ledger,
+    below: u64,
+    mut each: impl FnMut(Option<&str>, &Charge),
+) -> Result<(), SettleError> {
+    let mut settlement = Settlement::new("");
+    for row in control_rows(ledger, below)? {
+        let record = ControlRecord {
+            offset: row.offset,
+            recorded_us: row.recorded_us,
+            key: row.key.as_deref(),
+            value: &row.raw,
+        };
+        settlement.restore_control(record, row.answer);
+    }
+    each_charge(ledger, &mut settlement, below, |settlement, charge| {
+        match charge.state {
+            State::Charged(price) => each(Some(&settlement.price_name(price)), &charge),
+            _ => each(None, &charge),
+        }
+        Ok(())
+    })
+}
+
+/// Reads all charges below an offset.
+fn each_charge(
+    ledger: &Ledger,
+    settlement: &mut Settlement,
+    below: u64,
+    mut each: impl FnMut(&mut Settlement, Charge) -> Result<(), SettleError>,
+) -> Result<(), SettleError> {
+    let table = ledger.table(&CHARGES);
+    for file in table.snapshot().files() {
+        if bounds(file, "_offset").0 >= below.cast_signed() {
+            continue;
+        }
+        let options = ReadOptions { dictionaries: true, ..ReadOptions::default() };
+        for batch in table.read_file(file, &options)? {
+            let batch = batch?;
+            let columns = ChargeColumns::new(&batch, settlement)?;
+            for row in 0..batch.num_rows() {
+                if columns.offsets.value(row).cast_unsigned() < below {
+                    each(settlement, columns.charge(row)?)?;
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The columns of `charges`, each distinct text read once.
+struct ChargeColumns {
+    offsets: Int64Array,
+    sides: Texts<Side>,
+    parties: Texts<Name>,
+    meters: Texts<Meter>,
+    models: Texts<Name>,
+    gpus: Texts<Name>,
+    regions: Texts<Name>,
+    hours: TimestampMicrosecondArray,
+    periods: Texts<Month>,
+    states: DictionaryArray<Int32Type>,
+    prices: Texts<PriceId>,
+    currencies: Texts<Name>,
+    quantities: Decimal128Array,
+}
+
+impl ChargeColumns {
+    fn new(batch: &RecordBatch, settlement: &mut Settlement) -> Result<ChargeColumns, SettleError> {
+        let name = |batch: &RecordBatch, column, settlement: &mut Settlement| {
+            Texts::new(batch, column, |text| Some(settlement.names_mut().intern(text)))
+        };
+        Ok(ChargeColumns {
+            offsets: typed(batch, "_offset")?,
+            sides: Texts::new(batch, "side", Side::from_name)?,
+            parties: name(batch, "party", settlement)?,
+            meters: Texts::new(batch, "meter", Meter::from_name)?,
+            models: name(batch, "model", settlement)?,
+            gpus: name(batch, "gpu", settlement)?,
+            regions: name(batch, "region", settlement)?,
+            hours: typed(batch, "hour")?,
+            periods: Texts::new(batch, "period", |text| Month::parse(text).ok())?,
+            states: typed(batch, "state")?,
+            prices: {
+                let mut known: HashMap<String, Option<PriceId>> = HashMap::new();
+                Texts::new(batch, "price", |text| {
+                    *known.entry(text.to_owned()).or_insert_with(|| settlement.price_id(text))
+                })?
+            },
+            currencies: name(batch, "currency", settlement)?,
+            quantities: typed(batch, "quantity")?,
+        })
+    }
+
+    fn charge(&self, row: usize) -> Result<Charge, SettleError> {
+        let hour = Instant::from_us(self.hours.value(row)).map(Instant::hour);
+        let key = ChargeKey {
+            side: self.sides.needed(row)?,
+            party: self.parties.needed(row)?,
+            currency: self.currencies.needed(row)?,
+            meter: self.meters.needed(row)?,
+            dimensions: Dimensions {
+                model: self.models.get(row).unwrap_or_default(),
+                gpu: self.gpus.get(row).unwrap_or_default(),
+                region: self.regions.get(row).unwrap_or_default(),
+            },
+            hour: hour.ok_or_else(|| unexpected(CHARGES.name, "hour", &self.hours.value(row).to_string()))?,
+            period: self.periods.needed(row)?,
+        };
+        let state = match dictionary_text(&self.states, row).unwrap_or_default() {
+            "charged" => State::Charged(self.prices.needed(row)?),
+            "unrated" => State::Unrated,
+            "not_billed" => State::NotBilled,
+            "waived" => State::Waived,
+            other => return Err(unexpected(CHARGES.name, "state", other)),
+        };
+        Ok(Charge { key, state, quantity: Quantity::from_nano(self.quantities.value(row))? })
+    }
+}
+
+/// A dictionary column whose distinct texts were read as values.
+struct Texts<T> {
+    column: &'static str,
+    keys: DictionaryArray<Int32Type>,
+    values: Vec<Option<T>>,
+}
+
+impl<T: Copy> Texts<T> {
+    fn new(
+        batch: &RecordBatch,
+        column: &'static str,
+        mut read: impl FnMut(&str) -> Option<T>,
+    ) -> Result<Texts<T>, SettleError> {
+        let keys = typed::<DictionaryArray<Int32Type>>(batch, column)?;
+        let texts =
+            keys.values().as_any().downcast_ref::<StringArray>().ok_or_else(|| ColumnError(column.to_owned()))?;
+        let values = texts.iter().map(|text| text.and_then(&mut read)).collect();
+        Ok(Texts { column, keys, values })
+    }
+
+    fn get(&self, row: usize) -> Option<T> {
+        self.keys.key(row).and_then(|key| self.values[key])
+    }
+
+    fn needed(&self, row: usize) -> Result<T, SettleError> {
+        self.get(row).ok_or_else(|| {
+            let value = dictionary_text(&self.keys, row).unwrap_or_default();
+            unexpected(CHARGES.name, self.column, value)
+        })
+    }
+}
+
+fn dictionary_text(column: &DictionaryArray<Int32Type>, row: usize) -> Option<&str> {
+    let texts = column.values().as_any().downcast_ref::<StringArray>()?;
+    column.key(row).map(|key| texts.value(key))
+}
+
+fn typed<T: Array + Clone + 'static>(batch: &RecordBatch, name: &str) -> Result<T, ColumnError> {
+    let column = batch.column_by_name(name).ok_or_else(|| ColumnError(name.to_owned()))?;
+    column.as_any().downcast_ref::<T>().cloned().ok_or_else(|| ColumnError(name.to_owned()))
+}
+
+fn unexpected(table: &'static str, column: &'static str, value: &str) -> SettleError {
+    SettleError::Value { table, column, value: stempoint_schemas::decimal::shorten(value) }
+}

@@ -1,0 +1,194 @@
+//! Settlement's rows as record batches, in the order in which its Merkle tree
+//! takes them: the control event, prices, charges, postings.
+//!
+//! Invariant 5: the batches are a function of the outcome alone.
+
+use std::sync::Arc;
+
+use arrow::array::{
+    ArrayRef, BinaryArray, Decimal128Array, Int32Array, Int64Array, RecordBatch, StringArray, StringDictionaryBuilder,
+    TimestampMicrosecondArray,
+};
+use arrow::datatypes::{DataType, Int32Type};
+use arrow::error::ArrowError;
+use stempoint_core::charge::{Charge, State};
+use stempoint_core::names::Name;
+use stempoint_core::posting::{Account, Entry, Posting};
+use stempoint_core::settlement::{ControlRow, Outcome, Settlement};
+use stempoint_core::usage::Dimensions;
+use stempoint_schemas::meter::Dimension;
+use stempoint_schemas::tables::{CHARGES, CONTROL, JOURNAL, PRICES, Table};
+
+/// The rows of one or more outcomes by table, in order.
+pub fn batches(settlement: &Settlement, outcome: &Outcome) -> Result<Vec<(&'static Table, RecordBatch)>, ArrowError> {
+    let mut batches = vec![(&CONTROL, control(&outcome.control)?)];
+    if let Some(book) = outcome.book {
+        batches.push((&PRICES, prices(settlement, book)?));
+    }
+    if !outcome.charges.is_empty() {
+        batches.push((&CHARGES, charges(settlement, outcome.control.offset, &outcome.charges)?));
+    }
+    if !outcome.entries.is_empty() {
+        batches.push((&JOURNAL, journal(settlement, outcome.control.offset, &outcome.entries)?));
+    }
+    Ok(batches)
+}
+
+fn control(row: &ControlRow) -> Result<RecordBatch, ArrowError> {
+    let columns: Vec<ArrayRef> = vec![
+        Arc::new(Int64Array::from(vec![row.offset.cast_signed()])),
+        times(std::iter::once(row.recorded_us)),
+        texts(std::iter::once(row.source.as_deref())),
+        Arc::new(StringArray::from(vec![row.id.as_deref()])),
+        texts(std::iter::once(Some(row.kind))),
+        texts(std::iter::once(Some(row.answer.name()))),
+        Arc::new(StringArray::from(vec![row.message.as_str()])),
+        Arc::new(BinaryArray::from_opt_vec(vec![row.key.as_deref()])),
+        Arc::new(BinaryArray::from_vec(vec![row.raw.as_slice()])),
+    ];
+    RecordBatch::try_new(CONTROL.building_schema(), columns)
+}
+
+fn prices(settlement: &Settlement, index: usize) -> Result<RecordBatch, ArrowError> {
+    let Some(applied) = settlement.books().get(index) else {
+        return Err(ArrowError::InvalidArgumentError(format!("price book {index} was never applied")));
+    };
+    let (book, offset) = (&applied.book, applied.offset);
+    let rows = book.prices.len();
+    let names: Vec<String> = (1..=rows).map(|position| format!("{offset}-{position}")).collect();
+    let matched = |dimension: Dimension| {
+        texts(
+            book.prices
+                .iter()
+                .map(move |price| price.matches.iter().find(|(d, _)| *d == dimension).map(|(_, value)| value.as_str())),
+        )
+    };
+    let columns: Vec<ArrayRef> = vec![
+        Arc::new(Int64Array::from_value(offset.cast_signed(), rows)),
+        lines(rows),
+        texts(names.iter().map(|name| Some(name.as_str()))),
+        texts((0..rows).map(|_| Some(book.currency.as_str()))),
+        times((0..rows).map(|_| book.effective_from.start().us())),
+        texts(book.prices.iter().map(|price| Some(price.meter.name()))),
+        matched(Dimension::Model),
+        matched(Dimension::Gpu),
+        matched(Dimension::Region),
+        decimals(&PRICES, "per", book.prices.iter().map(|price| Some(price.price.per().nano())))?,
+        decimals(&PRICES, "amount", book.prices.iter().map(|price| Some(price.price.amount().pico())))?,
+        decimals(&PRICES, "provider_share", book.prices.iter().map(|price| Some(book.share(price.meter).pico())))?,
+    ];
+    RecordBatch::try_new(PRICES.building_schema(), columns)
+}
+
+fn charges(settlement: &Settlement, offset: u64, charges: &[Charge]) -> Result<RecordBatch, ArrowError> {
+    let names = settlement.names();
+    let text = |name: Name| names.text(name);
+    let price_names = PriceNames::new(settlement);
+    let periods: Vec<String> = charges.iter().map(|charge| charge.key.period.to_string()).collect();
+    let columns: Vec<ArrayRef> = vec![
+        Arc::new(Int64Array::from_value(offset.cast_signed(), charges.len())),
+        lines(charges.len()),
+        texts(charges.iter().map(|charge| Some(charge.key.side.name()))),
+        texts(charges.iter().map(|charge| text(charge.key.party))),
+        texts(charges.iter().map(|charge| Some(charge.key.meter.name()))),
+        texts(charges.iter().map(|charge| text(charge.key.dimensions.model))),
+        texts(charges.iter().map(|charge| text(charge.key.dimensions.gpu))),
+        texts(charges.iter().map(|charge| text(charge.key.dimensions.region))),
+        times(charges.iter().map(|charge| charge.key.hour.start().us())),
+        texts(periods.iter().map(|period| Some(period.as_str()))),
+        texts(charges.iter().map(|charge| Some(charge.state.name()))),
+        texts(charges.iter().map(|charge| match charge.state {
+            State::Charged(price) => price_names.get(price),
+            _ => None,
+        })),
+        texts(charges.iter().map(|charge| text(charge.key.currency))),
+        decimals(&CHARGES, "quantity", charges.iter().map(|charge| Some(charge.quantity.nano())))?,
+    ];
+    RecordBatch::try_new(CHARGES.building_schema(), columns)
+}
+
+fn journal(settlement: &Settlement, offset: u64, entries: &[Entry]) -> Result<RecordBatch, ArrowError> {
+    let names = settlement.names();
+    let text = |name: Name| names.text(name);
+    let price_names = PriceNames::new(settlement);
+    let rows: Vec<(usize, usize, &Entry, &Posting)> = entries
+        .iter()
+        .enumerate()
+        .flat_map(|(number, entry)| {
+            entry.postings.iter().enumerate().map(move |(line, posting)| (number + 1, line + 1, entry, posting))
+        })
+        .collect();
+    let accounts: Vec<String> = rows.iter().map(|(_, _, _, posting)| account(settlement, posting.account)).collect();
+    let periods: Vec<String> = rows.iter().map(|(_, _, entry, _)| entry.period.to_string()).collect();
+    let priced = |entry: &Entry| {
+        let applied = settlement.books().get(entry.price.book as usize);
+        applied.and_then(|applied| Some((applied, applied.book.prices.get(entry.price.position as usize)?)))
+    };
+    let dimension = |pick: fn(Dimensions) -> Name| texts(rows.iter().map(move |(_, _, _, p)| text(pick(p.dimensions))));
+    let columns: Vec<ArrayRef> = vec![
+        Arc::new(Int64Array::from_value(offset.cast_signed(), rows.len())),
+        Arc::new(Int32Array::from_iter_values(rows.iter().map(|(number, _, _, _)| *number as i32))),
+        Arc::new(Int32Array::from_iter_values(rows.iter().map(|(_, line, _, _)| *line as i32))),
+        texts(accounts.iter().map(|account| Some(account.as_str()))),
+        texts(rows.iter().map(|(_, _, entry, _)| priced(entry).map(|(applied, _)| applied.book.currency.as_str()))),
+        decimals(&JOURNAL, "amount", rows.iter().map(|(_, _, _, posting)| Some(posting.amount.pico())))?,
+        texts(rows.iter().map(|(_, _, entry, _)| priced(entry).map(|(_, price)| price.meter.name()))),
+        dimension(|d| d.model),
+        dimension(|d| d.gpu),
+        dimension(|d| d.region),
+        texts(periods.iter().map(|period| Some(period.as_str()))),
+        texts(rows.iter().map(|(_, _, entry, _)| price_names.get(entry.price))),
+        decimals(&JOURNAL, "quantity", rows.iter().map(|(_, _, _, p)| p.quantity.map(|quantity| quantity.nano())))?,
+    ];
+    RecordBatch::try_new(JOURNAL.building_schema(), columns)
+}
+
+/// An account's name in tables.
+fn account(settlement: &Settlement, account: Account) -> String {
+    let text = |name: Name| settlement.names().text(name).unwrap_or_default();
+    match account {
+        Account::CustomerReceivable(customer) => format!("customer/{}/receivable", text(customer)),
+        Account::ProviderPayable(provider) => format!("provider/{}/payable", text(provider)),
+        Account::PlatformRevenue => "platform/revenue".to_owned(),
+        Account::PlatformRounding => "platform/rounding".to_owned(),
+    }
+}
+
+/// The names of all price rows, made once for a batch.
+struct PriceNames(Vec<Vec<String>>);
+
+impl PriceNames {
+    fn new(settlement: &Settlement) -> PriceNames {
+        let of_book = |applied: &stempoint_core::book::AppliedBook| {
+            (1..=applied.book.prices.len()).map(|position| format!("{}-{position}", applied.offset)).collect()
+        };
+        PriceNames(settlement.books().iter().map(of_book).collect())
+    }
+
+    fn get(&self, price: stempoint_core::charge::PriceId) -> Option<&str> {
+        self.0.get(price.book as usize)?.get(price.position as usize).map(String::as_str)
+    }
+}
+
+fn lines(rows: usize) -> ArrayRef {
+    Arc::new(Int32Array::from_iter_values(1..=rows as i32))
+}
+
+fn times(values: impl Iterator<Item = i64>) -> ArrayRef {
+    Arc::new(TimestampMicrosecondArray::from_iter_values(values).with_timezone("UTC"))
+}
+
+fn texts<'a>(values: impl Iterator<Item = Option<&'a str>>) -> ArrayRef {
+    let mut builder = StringDictionaryBuilder::<Int32Type>::new();
+    values.for_each(|value| builder.append_option(value));
+    Arc::new(builder.finish())
+}
+
+fn decimals(table: &Table, column: &str, values: impl Iterator<Item = Option<i128>>) -> Result<ArrayRef, ArrowError> {
+    let schema = table.schema();
+    let DataType::Decimal128(precision, scale) = *schema.field_with_name(column)?.data_type() else {
+        return Err(ArrowError::SchemaError(format!("{column} is not a decimal column")));
+    };
+    let array: Decimal128Array = values.collect();
+    Ok(Arc::new(array.with_precision_and_scale(precision, scale)?))
+}

@@ -1,0 +1,294 @@
+//! Price books: which price holds for which usage.
+//!
+//! Invariants: in an hour the book with the greatest effective time not after
+//! it holds, among equals the last applied. Within a book the matching price
+//! with the most dimensions wins, and two that could tie are refused when the
+//! book is applied, so that the order of prices never matters.
+
+use stempoint_schemas::meter::{Dimension, Meter};
+use stempoint_schemas::money::{Price, Share};
+use stempoint_schemas::time::{HOUR_US, Hour, Instant};
+use thiserror::Error;
+
+/// One price of a book.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BookPrice {
+    /// What is priced.
+    pub meter: Meter,
+    /// The dimensions that usage must have, sorted by dimension.
+    pub matches: Vec<(Dimension, String)>,
+    /// The linear price.
+    pub price: Price,
+}
+
+/// All prices and shares of one currency from an hour on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PriceBook {
+    /// The currency's code.
+    pub currency: String,
+    /// The first hour in which it can hold.
+    pub effective_from: Hour,
+    /// Its prices in the order of the file.
+    pub prices: Vec<BookPrice>,
+    /// The provider's part per meter; meters that are not named give none.
+    pub shares: Vec<(Meter, Share)>,
+}
+
+/// Why a book cannot be applied. `price` and `share` count from 1 in the
+/// order of the file.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum BookError {
+    /// The currency's code is not one.
+    #[error("currency {0:?} is not a code of 3 to 8 capital letters, such as USD")]
+    Currency(String),
+    /// The book does not begin on the hour.
+    #[error("effective_from {0} is not a whole hour; prices change on the hour")]
+    NotAnHour(Instant),
+    /// A price is for a dimension that its meter does not have.
+    #[error("price {price}: {meter} has no dimension {dimension:?}; it has {known}")]
+    Dimension {
+        /// Which price.
+        price: usize,
+        /// Its meter.
+        meter: Meter,
+        /// The dimension that is not one.
+        dimension: String,
+        /// Those that are.
+        known: String,
+    },
+    /// Two prices match the same usage with the same number of dimensions.
+    #[error(
+        "prices {first} and {second} of {meter} could both match {example}, neither being more specific; add a price that names both dimensions or drop one"
+    )]
+    Tie {
+        /// The first price.
+        first: usize,
+        /// The second.
+        second: usize,
+        /// Their meter.
+        meter: Meter,
+        /// Usage that both match.
+        example: String,
+    },
+    /// A meter has two shares.
+    #[error("share {share}: {meter} has a share already")]
+    TwoShares {
+        /// Which share.
+        share: usize,
+        /// Its meter.
+        meter: Meter,
+    },
+    /// There is nothing in the book.
+    #[error("the book has no prices")]
+    Empty,
+}
+
+impl PriceBook {
+    /// Checks what cannot be seen in one price alone.
+    pub fn check(&self) -> Result<(), BookError> {
+        check_currency(&self.currency)?;
+        if self.prices.is_empty() {
+            return Err(BookError::Empty);
+        }
+        for (index, price) in self.prices.iter().enumerate() {
+            for (dimension, _) in &price.matches {
+                if !price.meter.dimensions().contains(dimension) {
+                    return Err(no_such_dimension(index + 1, price.meter, dimension.name()));
+                }
+            }
+            for (other_index, other) in self.prices.iter().enumerate().take(index) {
+                if let Some(example) = tie(other, price) {
+                    return Err(BookError::Tie {
+                        first: other_index + 1,
+                        second: index + 1,
+                        meter: price.meter,
+                        example,
+                    });
+                }
+            }
+        }
+        for (index, (meter, _)) in self.shares.iter().enumerate() {
+            if self.shares[..index].iter().any(|(earlier, _)| earlier == meter) {
+                return Err(BookError::TwoShares { share: index + 1, meter: *meter });
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether the book has any price for a meter. One that it has not is not
+    /// billed.
+    pub fn mentions(&self, meter: Meter) -> bool {
+        self.prices.iter().any(|price| price.meter == meter)
+    }
+
+    /// The position of the price that holds for usage with the dimensions
+    /// that `value_of` gives; `None` where no price matches.
+    pub fn find<'a>(&self, meter: Meter, value_of: impl Fn(Dimension) -> Option<&'a str>) -> Option<usize> {
+        self.prices
+            .iter()
+            .enumerate()
+            .filter(|(_, price)| price.meter == meter)
+            .filter(|(_, price)| price.matches.iter().all(|(dimension, value)| value_of(*dimension) == Some(value)))
+            .max_by_key(|(_, price)| price.matches.len())
+            .map(|(index, _)| index)
+    }
+
+    /// The provider's part of what a meter costs.
+    pub fn share(&self, meter: Meter) -> Share {
+        self.shares.iter().find(|(m, _)| *m == meter).map_or(Share::NONE, |(_, share)| *share)
+    }
+}
+
+/// Checks a currency's or token's code.
+pub fn check_currency(code: &str) -> Result<(), BookError> {
+    if (3..=8).contains(&code.len()) && code.bytes().all(|b| b.is_ascii_uppercase()) {
+        Ok(())
+    } else {
+        Err(BookError::Currency(stempoint_schemas::decimal::shorten(code)))
+    }
+}
+
+/// The hour that begins at `time`.
+pub fn whole_hour(time: Instant) -> Result<Hour, BookError> {
+    if time.us() % HOUR_US == 0 { Ok(time.hour()) } else { Err(BookError::NotAnHour(time)) }
+}
+
+/// The error for a dimension that a meter does not have.
+pub fn no_such_dimension(price: usize, meter: Meter, dimension: &str) -> BookError {
+    let known = meter.dimensions().iter().map(|d| d.name()).collect::<Vec<_>>().join(", ");
+    BookError::Dimension { price, meter, dimension: dimension.to_owned(), known }
+}
+
+/// Usage that both prices match with the same number of dimensions, if there
+/// can be any.
+fn tie(one: &BookPrice, other: &BookPrice) -> Option<String> {
+    if one.meter != other.meter || one.matches.len() != other.matches.len() {
+        return None;
+    }
+    let contradicts = one.matches.iter().any(|(dimension, value)| {
+        other.matches.iter().any(|(other_dimension, other_value)| dimension == other_dimension && value != other_value)
+    });
+    if contradicts {
+        return None;
+    }
+    let mut both: Vec<_> = one.matches.iter().chain(&other.matches).collect();
+    both.sort();
+    both.dedup();
+    let example = both.iter().map(|(d, v)| format!("{} = {v:?}", d.name())).collect::<Vec<_>>().join(", ");
+    Some(if example.is_empty() { "all usage".to_owned() } else { example })
+}
+
+/// A book that was applied, with the offset of its control event.
+#[derive(Debug, Clone)]
+pub struct AppliedBook {
+    /// The control event's offset.
+    pub offset: u64,
+    /// The book.
+    pub book: PriceBook,
+}
+
+/// All books that were ever applied.
+#[derive(Debug, Clone, Default)]
+pub struct Books(Vec<AppliedBook>);
+
+impl Books {
+    /// Adds a book; offsets ascend.
+    pub fn apply(&mut self, offset: u64, book: PriceBook) {
+        self.0.push(AppliedBook { offset, book });
+    }
+
+    /// The index of the book that holds in an hour.
+    pub fn in_force(&self, currency: &str, hour: Hour) -> Option<usize> {
+        self.0
+            .iter()
+            .enumerate()
+            .filter(|(_, applied)| applied.book.currency == currency && applied.book.effective_from <= hour)
+            .max_by_key(|(_, applied)| (applied.book.effective_from, applied.offset))
+            .map(|(index, _)| index)
+    }
+
+    /// The first hour after `from` in which a later book takes over.
+    pub fn next_change(&self, currency: &str, from: Hour) -> Option<Hour> {
+        self.0
+            .iter()
+            .filter(|applied| applied.book.currency == currency)
+            .map(|applied| applied.book.effective_from)
+            .filter(|&start| start > from)
+            .min()
+    }
+
+    /// A book by its index.
+    pub fn get(&self, index: usize) -> Option<&AppliedBook> {
+        self.0.get(index)
+    }
+
+    /// All books in the order in which they were applied.
+    pub fn iter(&self) -> impl Iterator<Item = &AppliedBook> {
+        self.0.iter()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use stempoint_schemas::money::{Amount, Quantity};
+
+    fn price(meter: Meter, matches: &[(Dimension, &str)]) -> BookPrice {
+        BookPrice {
+            meter,
+            matches: matches.iter().map(|(d, v)| (*d, (*v).to_owned())).collect(),
+            price: Price::new(Amount::parse("1").unwrap(), Quantity::parse("1").unwrap()).unwrap(),
+        }
+    }
+
+    fn book(from: i32, prices: Vec<BookPrice>) -> PriceBook {
+        PriceBook { currency: "USD".to_owned(), effective_from: Hour(from), prices, shares: Vec::new() }
+    }
+
+    #[test]
+    fn the_most_dimensions_win_whatever_the_order() {
+        let all = price(Meter::TokensInput, &[]);
+        let model = price(Meter::TokensInput, &[(Dimension::Model, "a")]);
+        let both = price(Meter::TokensInput, &[(Dimension::Model, "a"), (Dimension::Region, "eu")]);
+        for prices in [vec![all.clone(), model.clone(), both.clone()], vec![both.clone(), model, all]] {
+            let book = book(0, prices);
+            assert_eq!(book.check(), Ok(()));
+            let found = book.find(Meter::TokensInput, |d| match d {
+                Dimension::Model => Some("a"),
+                Dimension::Region => Some("eu"),
+                Dimension::Gpu => None,
+            });
+            assert_eq!(found.map(|i| &book.prices[i]), Some(&both));
+            assert_eq!(book.find(Meter::TokensOutput, |_| None), None);
+        }
+    }
+
+    #[test]
+    fn ties_are_refused() {
+        let model = price(Meter::TokensInput, &[(Dimension::Model, "a")]);
+        let region = price(Meter::TokensInput, &[(Dimension::Region, "eu")]);
+        let other = price(Meter::TokensInput, &[(Dimension::Model, "b")]);
+        assert!(matches!(
+            book(0, vec![model.clone(), region]).check(),
+            Err(BookError::Tie { first: 1, second: 2, .. })
+        ));
+        assert!(matches!(book(0, vec![model.clone(), model.clone()]).check(), Err(BookError::Tie { .. })));
+        assert_eq!(book(0, vec![model, other]).check(), Ok(()));
+    }
+
+    #[test]
+    fn the_latest_book_holds_and_among_equals_the_last_applied() {
+        let mut books = Books::default();
+        let prices = vec![price(Meter::Requests, &[])];
+        books.apply(1, book(10, prices.clone()));
+        books.apply(2, book(20, prices.clone()));
+        books.apply(3, book(10, prices));
+        assert_eq!(books.in_force("USD", Hour(9)), None);
+        assert_eq!(books.in_force("USD", Hour(10)), Some(2));
+        assert_eq!(books.in_force("USD", Hour(19)), Some(2));
+        assert_eq!(books.in_force("USD", Hour(20)), Some(1));
+        assert_eq!(books.in_force("EUR", Hour(20)), None);
+        assert_eq!(books.next_change("USD", Hour(10)), Some(Hour(20)));
+        assert_eq!(books.next_change("USD", Hour(20)), None);
+    }
+}

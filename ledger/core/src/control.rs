@@ -1,0 +1,193 @@
+//! Control events: from and to their protobuf form, validated.
+//!
+//! Invariant: inside, a control event is valid in itself; whether it may be
+//! applied now is for [`crate::settlement`] to say.
+
+use stempoint_schemas::decimal;
+use stempoint_schemas::event::is_plain_text;
+use stempoint_schemas::meter::{Dimension, Meter};
+use stempoint_schemas::money::{Amount, Price, Quantity, Share};
+use stempoint_schemas::proto;
+use stempoint_schemas::time::{Instant, Month};
+use stempoint_schemas::watermark::Watermarks;
+
+use crate::book::{self, BookPrice, PriceBook};
+
+/// The most partitions that a settle event may name.
+const PARTITIONS_MAX: u32 = 65_536;
+
+/// An act that changes the books.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Act {
+    /// Put a price book in force.
+    PriceBook(PriceBook),
+    /// Settle usage up to these watermarks.
+    Settle(Watermarks),
+    /// Give up unrated usage.
+    Waive(Waive),
+}
+
+/// Which unrated usage is given up.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Waive {
+    /// The meter.
+    pub meter: Meter,
+    /// The billing period.
+    pub period: Month,
+    /// The dimensions that a charge must have.
+    pub matches: Vec<(Dimension, String)>,
+    /// Why, in words.
+    pub reason: String,
+}
+
+impl Act {
+    /// The name of the act's kind.
+    pub const fn kind(&self) -> &'static str {
+        match self {
+            Act::PriceBook(_) => "price_book",
+            Act::Settle(_) => "settle",
+            Act::Waive(_) => "waive",
+        }
+    }
+}
+
+/// Reads the act of a control event; the error says what is wrong with it.
+pub fn from_proto(event: &proto::ControlEvent) -> Result<Act, String> {
+    use proto::control_event::Act as Wire;
+    if !is_plain_text(event.id.as_bytes()) {
+        return Err("id must be 1 to 256 bytes of printable text".to_owned());
+    }
+    match &event.act {
+        Some(Wire::PriceBook(book)) => price_book_from(book).map(Act::PriceBook),
+        Some(Wire::Settle(settle)) => watermarks_from(settle).map(Act::Settle),
+        Some(Wire::Waive(waive)) => waive_from(waive).map(Act::Waive),
+        None => Err("the event has no act that these rules know".to_owned()),
+    }
+}
+
+/// Writes a control event.
+pub fn to_proto(id: &str, act: &Act) -> proto::ControlEvent {
+    use proto::control_event::Act as Wire;
+    let act = match act {
+        Act::PriceBook(book) => Wire::PriceBook(price_book_to(book)),
+        Act::Settle(watermarks) => Wire::Settle(proto::Settle {
+            watermarks: watermarks.iter().map(|(partition, offset)| proto::Watermark { partition, offset }).collect(),
+        }),
+        Act::Waive(waive) => Wire::Waive(proto::Waive {
+            meter: waive.meter.name().to_owned(),
+            period: waive.period.to_string(),
+            r#match: dimensions_to(&waive.matches),
+            reason: waive.reason.clone(),
+        }),
+    };
+    proto::ControlEvent { id: id.to_owned(), act: Some(act) }
+}
+
+fn price_book_from(wire: &proto::PriceBook) -> Result<PriceBook, String> {
+    let from = Instant::from_us(wire.effective_from_us).ok_or("effective_from is outside the years 1 to 9999")?;
+    let effective_from = book::whole_hour(from).map_err(|e| e.to_string())?;
+    let prices = wire.prices.iter().enumerate().map(|(i, p)| price_from(i + 1, p)).collect::<Result<_, String>>()?;
+    let mut shares = Vec::new();
+    for share in &wire.shares {
+        let meter = meter_from(&share.meter)?;
+        let part = Share::parse(&share.provider).map_err(|e| format!("share of {meter}: {e}"))?;
+        shares.push((meter, part.ok_or_else(|| format!("share of {meter} is not between 0 and 1"))?));
+    }
+    let book = PriceBook { currency: wire.currency.clone(), effective_from, prices, shares };
+    book.check().map_err(|e| e.to_string())?;
+    Ok(book)
+}
+
+fn price_from(position: usize, wire: &proto::Price) -> Result<BookPrice, String> {
+    let meter = meter_from(&wire.meter)?;
+    let matches = dimensions_from(&wire.r#match)?;
+    let per = Quantity::parse(&wire.per).map_err(|e| format!("price {position}: per: {e}"))?;
+    let amount = Amount::parse(&wire.amount).map_err(|e| format!("price {position}: amount: {e}"))?;
+    let price = Price::new(amount, per)
+        .ok_or_else(|| format!("price {position}: per must be more than 0 and amount not negative"))?;
+    Ok(BookPrice { meter, matches, price })
+}
+
+fn price_book_to(book: &PriceBook) -> proto::PriceBook {
+    proto::PriceBook {
+        currency: book.currency.clone(),
+        effective_from_us: book.effective_from.start().us(),
+        prices: book
+            .prices
+            .iter()
+            .map(|price| proto::Price {
+                meter: price.meter.name().to_owned(),
+                r#match: dimensions_to(&price.matches),
+                per: price.price.per().to_string(),
+                amount: price.price.amount().to_string(),
+            })
+            .collect(),
+        shares: book
+            .shares
+            .iter()
+            .map(|(meter, share)| proto::Share { meter: meter.name().to_owned(), provider: share.to_string() })
+            .collect(),
+    }
+}
+
+fn watermarks_from(wire: &proto::Settle) -> Result<Watermarks, String> {
+    let mut watermarks = Watermarks::default();
+    let mut last = None;
+    for mark in &wire.watermarks {
+        if last.is_some_and(|last| mark.partition <= last) {
+            return Err("the watermarks are not in the order of their partitions".to_owned());
+        }
+        if mark.partition >= PARTITIONS_MAX {
+            return Err(format!("partition {} is not below {PARTITIONS_MAX}", mark.partition));
+        }
+        if i64::try_from(mark.offset).is_err() {
+            return Err(format!("the watermark of partition {} is too large", mark.partition));
+        }
+        last = Some(mark.partition);
+        watermarks.set(mark.partition, mark.offset);
+    }
+    Ok(watermarks)
+}
+
+fn waive_from(wire: &proto::Waive) -> Result<Waive, String> {
+    let meter = meter_from(&wire.meter)?;
+    let matches = dimensions_from(&wire.r#match)?;
+    if let Some((dimension, _)) = matches.iter().find(|(d, _)| !meter.dimensions().contains(d)) {
+        return Err(format!("{meter} has no dimension {}", dimension.name()));
+    }
+    Ok(Waive {
+        meter,
+        period: Month::parse(&wire.period)
+            .map_err(|_| format!("period {:?} is not a month such as 2023-11", decimal::shorten(&wire.period)))?,
+        matches,
+        reason: wire.reason.chars().take(500).collect(),
+    })
+}
+
+fn meter_from(name: &str) -> Result<Meter, String> {
+    Meter::from_name(name).ok_or_else(|| format!("meter {:?} is not known", decimal::shorten(name)))
+}
+
+fn dimensions_from(wire: &[proto::Dimension]) -> Result<Vec<(Dimension, String)>, String> {
+    let mut matches = Vec::new();
+    for dimension in wire {
+        let known = Dimension::from_name(&dimension.name)
+            .ok_or_else(|| format!("dimension {:?} is not known", decimal::shorten(&dimension.name)))?;
+        if matches.iter().any(|(d, _)| *d == known) {
+            return Err(format!("dimension {} stands there twice", known.name()));
+        }
+        if !is_plain_text(dimension.value.as_bytes()) {
+            return Err(format!("the value of dimension {} is not printable text", known.name()));
+        }
+        matches.push((known, dimension.value.clone()));
+    }
+    matches.sort();
+    Ok(matches)
+}
+
+fn dimensions_to(matches: &[(Dimension, String)]) -> Vec<proto::Dimension> {
+    matches
+        .iter()
+        .map(|(dimension, value)| proto::Dimension { name: dimension.name().to_owned(), value: value.clone() })
+        .collect()
+}

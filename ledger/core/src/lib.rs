@@ -1,0 +1,17 @@
+//! The settlement state machine and its rules: price books, charges,
+//! postings.
+//!
+//! Invariant: this crate is pure. It has no IO, no async code, no clock and no
+//! randomness: the same control events and usage give the same rows
+//! (invariant 5). Entries are checked to sum to zero before they leave it
+//! (invariant 3).
+
+pub mod book;
+pub mod charge;
+pub mod control;
+pub mod names;
+pub mod posting;
+pub mod price_file;
+pub mod rating;
+pub mod settlement;
+pub mod usage;

@@ -1,0 +1,220 @@
+//! The file format of price books (TOML).
+//!
+//! Invariant: an error names the line, and a file that is read is a book
+//! that can be applied.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+use stempoint_schemas::meter::{Dimension, Meter};
+use stempoint_schemas::money::{Amount, Price, Quantity, Share};
+use stempoint_schemas::time::Instant;
+use thiserror::Error;
+use toml::Spanned;
+
+use crate::book::{self, BookError, BookPrice, PriceBook};
+
+/// Why a file is not a price book.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error("line {line}: {problem}")]
+pub struct PriceFileError {
+    /// The line, from 1.
+    pub line: usize,
+    /// What is wrong there.
+    pub problem: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    currency: Spanned<String>,
+    effective_from: Spanned<String>,
+    #[serde(default)]
+    price: Vec<Spanned<FilePrice>>,
+    #[serde(default)]
+    share: Vec<Spanned<FileShare>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct FilePrice {
+    meter: Spanned<String>,
+    #[serde(default, rename = "match")]
+    matches: BTreeMap<Spanned<String>, Spanned<String>>,
+    per: Spanned<String>,
+    amount: Spanned<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct FileShare {
+    meter: Spanned<String>,
+    provider: Spanned<String>,
+}
+
+/// Reads a price book from the text of a file.
+pub fn read(text: &str) -> Result<PriceBook, PriceFileError> {
+    let lines = Lines(text);
+    let file: File = toml::from_str(text).map_err(|error| PriceFileError {
+        line: lines.at(error.span().map_or(0, |span| span.start)),
+        problem: error.message().to_owned(),
+    })?;
+    let from = Instant::parse(file.effective_from.get_ref())
+        .map_err(|error| lines.error(&file.effective_from, format!("effective_from is wrong: {error}")))?;
+    let effective_from =
+        book::whole_hour(from).map_err(|error| lines.error(&file.effective_from, error.to_string()))?;
+    let prices = file.price.iter().enumerate().map(|(i, p)| lines.price(i, p)).collect::<Result<_, _>>()?;
+    let shares = file.share.iter().map(|share| lines.share(share)).collect::<Result<_, _>>()?;
+    let book = PriceBook { currency: file.currency.get_ref().clone(), effective_from, prices, shares };
+    book.check().map_err(|error| {
+        let line = match &error {
+            BookError::Currency(_) => lines.of(&file.currency),
+            BookError::NotAnHour(_) => lines.of(&file.effective_from),
+            BookError::Dimension { price, .. } => lines.of(&file.price[price - 1]),
+            BookError::Tie { second, .. } => lines.of(&file.price[second - 1]),
+            BookError::TwoShares { share, .. } => lines.of(&file.share[share - 1]),
+            BookError::Empty => 1,
+        };
+        let problem = match &error {
+            BookError::Tie { first, meter, example, .. } => format!(
+                "this price of {meter} and the one on line {} could both match {example}, neither being more specific; add a price that names both dimensions or drop one",
+                lines.of(&file.price[first - 1]),
+            ),
+            _ => error.to_string(),
+        };
+        PriceFileError { line, problem }
+    })?;
+    Ok(book)
+}
+
+/// Turns places in the text into lines.
+struct Lines<'a>(&'a str);
+
+impl Lines<'_> {
+    fn at(&self, byte: usize) -> usize {
+        self.0.as_bytes().iter().take(byte).filter(|&&b| b == b'\n').count() + 1
+    }
+
+    fn of<T>(&self, value: &Spanned<T>) -> usize {
+        self.at(value.span().start)
+    }
+
+    fn error<T>(&self, value: &Spanned<T>, problem: impl Into<String>) -> PriceFileError {
+        PriceFileError { line: self.of(value), problem: problem.into() }
+    }
+
+    fn meter(&self, name: &Spanned<String>) -> Result<Meter, PriceFileError> {
+        Meter::from_name(name.get_ref()).ok_or_else(|| {
+            let known = Meter::ALL.map(Meter::name).join(", ");
+            self.error(name, format!("meter {:?} is not known; the meters are {known}", name.get_ref()))
+        })
+    }
+
+    fn price(&self, index: usize, price: &Spanned<FilePrice>) -> Result<BookPrice, PriceFileError> {
+        let price = price.get_ref();
+        let meter = self.meter(&price.meter)?;
+        let mut matches = Vec::new();
+        for (name, value) in &price.matches {
+            let dimension =
+                Dimension::from_name(name.get_ref()).filter(|d| meter.dimensions().contains(d)).ok_or_else(|| {
+                    self.error(name, book::no_such_dimension(index + 1, meter, name.get_ref()).to_string())
+                })?;
+            if !stempoint_schemas::event::is_plain_text(value.get_ref().as_bytes()) {
+                return Err(self.error(value, format!("{} must be 1 to 256 printable bytes", name.get_ref())));
+            }
+            matches.push((dimension, value.get_ref().clone()));
+        }
+        matches.sort();
+        let per =
+            Quantity::parse(price.per.get_ref()).map_err(|e| self.error(&price.per, format!("per is wrong: {e}")))?;
+        let amount = Amount::parse(price.amount.get_ref())
+            .map_err(|e| self.error(&price.amount, format!("amount is wrong: {e}")))?;
+        if per <= Quantity::ZERO {
+            return Err(self.error(&price.per, "per must be more than 0"));
+        }
+        let price = Price::new(amount, per).ok_or_else(|| self.error(&price.amount, "amount must not be negative"))?;
+        Ok(BookPrice { meter, matches, price })
+    }
+
+    fn share(&self, share: &Spanned<FileShare>) -> Result<(Meter, Share), PriceFileError> {
+        let share = share.get_ref();
+        let meter = self.meter(&share.meter)?;
+        match Share::parse(share.provider.get_ref()) {
+            Ok(Some(part)) => Ok((meter, part)),
+            Ok(None) => Err(self.error(&share.provider, "provider must be between 0 and 1")),
+            Err(error) => Err(self.error(&share.provider, format!("provider is wrong: {error}"))),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const GOOD: &str = r#"currency = "USD"
+effective_from = "2023-11-01T00:00:00Z"
+
+[[price]]
+meter  = "tokens.input"
+match  = { model = "code-1" }
+per    = "1000000"
+amount = "2.50"
+
+[[price]]
+meter  = "gpu.seconds"
+match  = { gpu = "T4" }
+per    = "3600"
+amount = "0.35"
+
+[[share]]
+meter    = "gpu.seconds"
+provider = "0.80"
+"#;
+
+    #[test]
+    fn reads_the_fixed_format() {
+        let book = read(GOOD).unwrap();
+        assert_eq!(book.currency, "USD");
+        assert_eq!(book.effective_from.start().to_string(), "2023-11-01T00:00:00Z");
+        assert_eq!(book.prices.len(), 2);
+        assert_eq!(book.prices[0].matches, [(Dimension::Model, "code-1".to_owned())]);
+        assert_eq!(book.prices[1].price.amount().to_string(), "0.35");
+        assert_eq!(book.share(Meter::GpuSeconds).to_string(), "0.8");
+        assert_eq!(book.share(Meter::Requests), Share::NONE);
+    }
+
+    #[test]
+    fn errors_name_the_line_and_what_to_do() {
+        for (from, to, line, says) in [
+            ("\"USD\"", "\"usd\"", 1, "capital letters"),
+            ("\"USD\"", "7", 1, "expected a string"),
+            ("T00:00:00Z", "T00:30:00Z", 2, "whole hour"),
+            ("2023-11-01", "2023-31-01", 2, "effective_from is wrong"),
+            ("\"tokens.input\"", "\"tokens.inptu\"", 5, "the meters are tokens.input"),
+            ("model =", "gpu =", 6, "has no dimension \"gpu\""),
+            ("\"1000000\"", "\"0\"", 7, "more than 0"),
+            ("\"2.50\"", "\"-2.50\"", 8, "not be negative"),
+            ("\"2.50\"", "\"2,50\"", 8, "not a decimal number"),
+            ("\"2.50\"", "2.50", 8, "expected a string"),
+            ("\"2.50\"", "\"0.0000000000001\"", 8, "more than 12 decimal places"),
+            ("amount = \"0.35\"", "amount = \"0.35\"\nprize = 1", 15, "unknown field"),
+            ("\"0.80\"", "\"1.80\"", 18, "between 0 and 1"),
+            ("provider = \"0.80\"", "provider = \"0.80", 18, ""),
+        ] {
+            let error = read(&GOOD.replacen(from, to, 1)).unwrap_err();
+            assert_eq!(error.line, line, "{from} -> {to}: {error}");
+            assert!(error.problem.contains(says), "{from} -> {to}: {error}");
+        }
+    }
+
+    #[test]
+    fn a_tie_names_both_lines() {
+        let twice = GOOD.replace(
+            "meter  = \"gpu.seconds\"\nmatch  = { gpu = \"T4\" }",
+            "meter  = \"tokens.input\"\nmatch  = { region = \"eu\" }",
+        );
+        let error = read(&twice).unwrap_err();
+        assert!(error.problem.contains("line 4"), "{error}");
+        assert_eq!(error.line, 10);
+    }
+}

@@ -1,0 +1,538 @@
+//! The settlement state machine: control events in, rows out.
+//!
+//! Invariants: control events are handled in the order of their offsets; a
+//! repeat gets the first answer (invariant 1) and the same id with other
+//! content is an error of its own (invariant 9); the settled vector W never
+//! goes back. What an event needs from the tables is asked for first
+//! ([`Settlement::read`]) and handed in ([`Settlement::apply`]), so that the
+//! decision itself is pure.
+
+use hashbrown::HashMap;
+use prost::Message;
+use stempoint_schemas::event::{check_source, is_plain_text};
+use stempoint_schemas::hash::{content_hash, fingerprint, identity_hash};
+use stempoint_schemas::meter::{Dimension, Meter};
+use stempoint_schemas::money::{Overflow, Quantity};
+use stempoint_schemas::proto;
+use stempoint_schemas::time::Hour;
+use stempoint_schemas::watermark::Watermarks;
+use thiserror::Error;
+
+use crate::book::Books;
+use crate::charge::{Charge, ChargeKey, PriceId, Side, State, of_meter};
+use crate::control::{self, Act, Waive};
+use crate::names::{Name, Names};
+use crate::posting::{Entry, Posted, PostingError};
+use crate::rating::Rater;
+use crate::usage::{Usage, UsageCell};
+
+/// Why a control event could not be handled. Nothing was changed that is
+/// visible; settlement stops and says so.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum SettlementError {
+    /// The charges could not be posted.
+    #[error("failed to post the charges of control event {offset}: {source}")]
+    Posting {
+        /// The control event.
+        offset: u64,
+        /// Why.
+        source: PostingError,
+    },
+    /// A sum left the range of quantities.
+    #[error("failed to add up the quantities of control event {offset}: {source}")]
+    Quantity {
+        /// The control event.
+        offset: u64,
+        /// Why.
+        source: Overflow,
+    },
+}
+
+/// What became of a control event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Answer {
+    /// It was done.
+    Applied,
+    /// It may not be done.
+    Refused,
+    /// It was answered before.
+    Duplicate,
+    /// Its id was used for something else.
+    Conflict,
+    /// It is not a control event.
+    Malformed,
+}
+
+impl Answer {
+    /// The name in tables.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Answer::Applied => "applied",
+            Answer::Refused => "refused",
+            Answer::Duplicate => "duplicate",
+            Answer::Conflict => "conflict",
+            Answer::Malformed => "malformed",
+        }
+    }
+}
+
+/// A record of the control topic.
+#[derive(Debug, Clone, Copy)]
+pub struct ControlRecord<'a> {
+    /// Its offset.
+    pub offset: u64,
+    /// When the log recorded it, microseconds.
+    pub recorded_us: i64,
+    /// Its key: the source.
+    pub key: Option<&'a [u8]>,
+    /// Its value: a `ControlEvent`.
+    pub value: &'a [u8],
+}
+
+/// A row of `control`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ControlRow {
+    /// The event's offset.
+    pub offset: u64,
+    /// When the log recorded it, microseconds.
+    pub recorded_us: i64,
+    /// Who sent it.
+    pub source: Option<String>,
+    /// Its id.
+    pub id: Option<String>,
+    /// What kind of act it is.
+    pub kind: &'static str,
+    /// What became of it.
+    pub answer: Answer,
+    /// In words.
+    pub message: String,
+    /// The record's key.
+    pub key: Option<Vec<u8>>,
+    /// The record's value.
+    pub raw: Vec<u8>,
+}
+
+/// What must be read from the tables before an event can be handled.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Need {
+    /// Nothing.
+    Nothing,
+    /// Usage rows from `from` (inclusive) up to `to` (exclusive).
+    Usage {
+        /// Settled already.
+        from: Watermarks,
+        /// To be settled.
+        to: Watermarks,
+    },
+    /// The charges below the event's offset that meet the filter.
+    Charges(ChargeFilter),
+}
+
+/// Which charges are needed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ChargeFilter {
+    /// All of a currency in hours from `from` (inclusive) until `until`
+    /// (exclusive), except waived ones.
+    Hours {
+        /// The currency.
+        currency: String,
+        /// The first hour.
+        from: Hour,
+        /// The first hour after them.
+        until: Option<Hour>,
+    },
+    /// The unrated ones that are to be waived.
+    Unrated(Waive),
+}
+
+/// What was read.
+#[derive(Debug, Clone)]
+pub enum Supply {
+    /// For [`Need::Nothing`].
+    Nothing,
+    /// For [`Need::Usage`].
+    Usage(Usage),
+    /// For [`Need::Charges`], with names of this settlement.
+    Charges(Vec<Charge>),
+}
+
+/// A control event that was read and waits for what it needs.
+#[derive(Debug, Clone)]
+pub struct Pending {
+    row: ControlRow,
+    act: Option<Act>,
+    identity: Option<(u128, u64)>,
+    /// What it needs.
+    pub need: Need,
+}
+
+/// The rows that follow from one control event.
+#[derive(Debug, Clone)]
+pub struct Outcome {
+    /// The event and its answer.
+    pub control: ControlRow,
+    /// Whether it put a book in force: its index among the applied books.
+    pub book: Option<usize>,
+    /// Charges in their order.
+    pub charges: Vec<Charge>,
+    /// Entries in their order.
+    pub entries: Vec<Entry>,
+}
+
+#[derive(Debug, Clone)]
+struct Seen {
+    offset: u64,
+    fingerprint: u64,
+    answer: Answer,
+}
+
+/// The state machine.
+#[derive(Debug, Clone)]
+pub struct Settlement {
+    names: Names,
+    books: Books,
+    posted: Posted,
+    settled: Watermarks,
+    seen: HashMap<u128, Seen, foldhash::fast::RandomState>,
+    default_currency: Name,
+    /// The last hour that has charges: a book that begins later moves none.
+    last_hour: Option<Hour>,
+}
+
+impl Settlement {
+    /// A settlement that has seen nothing. Customers are rated in
+    /// `default_currency`.
+    pub fn new(default_currency: &str) -> Settlement {
+        let mut names = Names::default();
+        let default_currency = names.intern(default_currency);
+        Settlement {
+            names,
+            books: Books::default(),
+            posted: Posted::default(),
+            settled: Watermarks::default(),
+            seen: HashMap::default(),
+            default_currency,
+            last_hour: None,
+        }
+    }
+
+    /// The texts behind names.
+    pub fn names(&self) -> &Names {
+        &self.names
+    }
+
+    /// The same, to learn the texts of charges that are handed in.
+    pub fn names_mut(&mut self) -> &mut Names {
+        &mut self.names
+    }
+
+    /// All books that were applied.
+    pub fn books(&self) -> &Books {
+        &self.books
+    }
+
+    /// The vector W up to which usage is settled.
+    pub fn settled(&self) -> &Watermarks {
+        &self.settled
+    }
+
+    /// The currency in which a customer is rated.
+    pub fn currency_of(&self, _customer: &str) -> &str {
+        self.names.text(self.default_currency).unwrap_or_default()
+    }
+
+    /// A price row's name in tables.
+    pub fn price_name(&self, price: PriceId) -> String {
+        let offset = self.books.get(price.book as usize).map_or(0, |applied| applied.offset);
+        format!("{offset}-{}", price.position + 1)
+    }
+
+    /// The price row of a name in tables.
+    pub fn price_id(&self, name: &str) -> Option<PriceId> {
+        let (offset, position) = name.split_once('-')?;
+        let (offset, position): (u64, u32) = (offset.parse().ok()?, position.parse().ok()?);
+        let book = self.books.iter().position(|applied| applied.offset == offset)?;
+        Some(PriceId { book: u32::try_from(book).ok()?, position: position.checked_sub(1)? })
+    }
+
+    /// Takes up a control event that was handled before a restart.
+    pub fn restore_control(&mut self, record: ControlRecord<'_>, answer: Answer) {
+        let mut pending = self.read(record);
+        if let Some((identity, fingerprint)) = pending.identity.take()
+            && !matches!(answer, Answer::Duplicate | Answer::Conflict)
+        {
+            self.seen.insert(identity, Seen { offset: record.offset, fingerprint, answer });
+        }
+        match (answer, pending.act) {
+            (Answer::Applied, Some(Act::PriceBook(book))) => self.books.apply(record.offset, book),
+            (Answer::Applied, Some(Act::Settle(watermarks))) => self.settled = self.settled.merged(&watermarks),
+            _ => {}
+        }
+    }
+
+    /// Takes up a charge that was written before a restart.
+    pub fn restore_charge(&mut self, charge: &Charge) -> Result<(), Overflow> {
+        self.last_hour = self.last_hour.max(Some(charge.key.hour));
+        self.posted.restore(charge)
+    }
+
+    /// Reads a control event, answers it if it can be answered at once, and
+    /// says what it needs otherwise.
+    pub fn read(&self, record: ControlRecord<'_>) -> Pending {
+        let row = ControlRow {
+            offset: record.offset,
+            recorded_us: record.recorded_us,
+            source: None,
+            id: None,
+            kind: "unknown",
+            answer: Answer::Malformed,
+            message: String::new(),
+            key: record.key.map(<[u8]>::to_vec),
+            raw: record.value.to_vec(),
+        };
+        let answered = |row: ControlRow, identity| Pending { row, act: None, identity, need: Need::Nothing };
+        let source = match check_source(record.key) {
+            Ok(source) => source,
+            Err(refusal) => return answered(ControlRow { message: refusal.detail, ..row }, None),
+        };
+        let row = ControlRow { source: Some(source.to_owned()), ..row };
+        let event = match proto::ControlEvent::decode(record.value) {
+            Ok(event) => event,
+            Err(error) => {
+                return answered(
+                    ControlRow { message: format!("the value is not a control event: {error}"), ..row },
+                    None,
+                );
+            }
+        };
+        if !is_plain_text(event.id.as_bytes()) {
+            let message = "id must be 1 to 256 bytes of printable text".to_owned();
+            return answered(ControlRow { message, ..row }, None);
+        }
+        let kind = kind_of(&event);
+        let row = ControlRow { id: Some(event.id.clone()), kind, ..row };
+        let identity = identity_hash(source.as_bytes(), event.id.as_bytes());
+        let print = fingerprint(&content_hash(source.as_bytes(), record.value));
+        if let Some(seen) = self.seen.get(&identity) {
+            let (answer, message) = if seen.fingerprint == print {
+                (
+                    Answer::Duplicate,
+                    format!("the same as control event {}, which was {}", seen.offset, seen.answer.name()),
+                )
+            } else {
+                (
+                    Answer::Conflict,
+                    format!("control event {} has this id and other content; send it with a new id", seen.offset),
+                )
+            };
+            return answered(ControlRow { answer, message, ..row }, None);
+        }
+        let act = match control::from_proto(&event) {
+            Ok(act) => act,
+            Err(problem) => {
+                return answered(
+                    ControlRow { answer: Answer::Refused, message: problem, ..row },
+                    Some((identity, print)),
+                );
+            }
+        };
+        let need = self.need(&act);
+        Pending { row, act: Some(act), identity: Some((identity, print)), need }
+    }
+
+    fn need(&self, act: &Act) -> Need {
+        match act {
+            Act::Settle(watermarks) => {
+                let to = self.settled.merged(watermarks);
+                if to == self.settled { Need::Nothing } else { Need::Usage { from: self.settled.clone(), to } }
+            }
+            Act::PriceBook(book) => {
+                let from = book.effective_from;
+                if self.last_hour.is_none_or(|last| last < from) {
+                    return Need::Nothing;
+                }
+                let until = self.books.next_change(&book.currency, from);
+                Need::Charges(ChargeFilter::Hours { currency: book.currency.clone(), from, until })
+            }
+            Act::Waive(waive) => Need::Charges(ChargeFilter::Unrated(waive.clone())),
+        }
+    }
+
+    /// Refuses a pending event for a reason that only the shell can see, such
+    /// as watermarks beyond the end of the log.
+    pub fn refuse(&mut self, mut pending: Pending, reason: String) -> Outcome {
+        pending.row.answer = Answer::Refused;
+        pending.row.message = reason;
+        self.note(&pending);
+        Outcome { control: pending.row, book: None, charges: Vec::new(), entries: Vec::new() }
+    }
+
+    fn note(&mut self, pending: &Pending) {
+        if let Some((identity, fingerprint)) = pending.identity {
+            let seen = Seen { offset: pending.row.offset, fingerprint, answer: pending.row.answer };
+            self.seen.insert(identity, seen);
+        }
+    }
+
+    /// Handles a pending event with what it needed.
+    pub fn apply(&mut self, mut pending: Pending, supply: Supply) -> Result<Outcome, SettlementError> {
+        let offset = pending.row.offset;
+        let mut outcome =
+            Outcome { control: pending.row.clone(), book: None, charges: Vec::new(), entries: Vec::new() };
+        if let Some(act) = pending.act.take() {
+            let done = match act {
+                Act::Settle(watermarks) => self.settle(&watermarks, supply),
+                Act::PriceBook(book) => {
+                    outcome.book = Some(self.books.iter().count());
+                    self.books.apply(offset, book);
+                    self.rerate(supply)
+                }
+                Act::Waive(waive) => waive_charges(&waive, supply),
+            };
+            let (message, mut charges) = done.map_err(|source| SettlementError::Quantity { offset, source })?;
+            self.order(&mut charges);
+            self.last_hour = self.last_hour.max(charges.iter().map(|charge| charge.key.hour).max());
+            let ranks = self.ranks();
+            outcome.entries = self
+                .posted
+                .post(&charges, &self.books, |name| ranks[name.index()])
+                .map_err(|source| SettlementError::Posting { offset, source })?;
+            outcome.charges = charges;
+            outcome.control.answer = Answer::Applied;
+            outcome.control.message = message;
+            pending.row.answer = Answer::Applied;
+        }
+        self.note(&pending);
+        Ok(outcome)
+    }
+
+    fn settle(&mut self, watermarks: &Watermarks, supply: Supply) -> Result<(String, Vec<Charge>), Overflow> {
+        self.settled = self.settled.merged(watermarks);
+        let Supply::Usage(usage) = supply else { return Ok(("nothing new to settle".to_owned(), Vec::new())) };
+        let translate: Vec<Name> = std::iter::once(Name::NONE)
+            .chain((0..usage.names.len()).map(|i| self.names.intern(usage.names.texts(i))))
+            .collect();
+        let mut charges = Vec::with_capacity((usage.customers.len() + usage.providers.len()) * 3);
+        let mut rater = Rater::new(&self.books, &self.names);
+        for (side, cells) in [(Side::Customer, &usage.customers), (Side::Provider, &usage.providers)] {
+            for cell in cells {
+                charge_cell(side, &renamed(cell, &translate), &mut rater, &mut charges)?;
+            }
+        }
+        Ok((format!("settled {} usage rows", usage.rows), charges))
+    }
+
+    /// Moves charges to the price rows that now hold.
+    fn rerate(&mut self, supply: Supply) -> Result<(String, Vec<Charge>), Overflow> {
+        let Supply::Charges(charges) = supply else { return Ok(("in force".to_owned(), Vec::new())) };
+        let mut moved = Vec::new();
+        let mut rater = Rater::new(&self.books, &self.names);
+        for charge in net(&charges)? {
+            let key = charge.key;
+            let state = rater.state(key.currency, key.meter, key.dimensions, key.hour);
+            if state != charge.state && charge.state != State::Waived {
+                moved.push(Charge { quantity: charge.quantity.negated(), ..charge });
+                moved.push(Charge { state, ..charge });
+            }
+        }
+        Ok((format!("in force; {} charges were rated again", moved.len() / 2), moved))
+    }
+
+    /// Puts charges into the order of their texts, so that it depends on
+    /// nothing else.
+    fn order(&self, charges: &mut [Charge]) {
+        let ranks = self.ranks();
+        let rank = |name: Name| ranks[name.index()];
+        charges.sort_unstable_by_key(|charge| {
+            let key = charge.key;
+            let dimensions = (rank(key.dimensions.model), rank(key.dimensions.gpu), rank(key.dimensions.region));
+            let first = (key.side, rank(key.party), rank(key.currency), key.meter, dimensions);
+            (first, key.hour, key.period, charge.state, charge.quantity)
+        });
+    }
+
+    /// The position of each name in the order of texts.
+    fn ranks(&self) -> Vec<u32> {
+        self.names.ranks()
+    }
+}
+
+fn kind_of(event: &proto::ControlEvent) -> &'static str {
+    use proto::control_event::Act as Wire;
+    match event.act {
+        Some(Wire::PriceBook(_)) => "price_book",
+        Some(Wire::Settle(_)) => "settle",
+        Some(Wire::Waive(_)) => "waive",
+        None => "unknown",
+    }
+}
+
+fn renamed(cell: &UsageCell, translate: &[Name]) -> UsageCell {
+    let mut cell = *cell;
+    cell.party = translate[cell.party.index()];
+    cell.currency = translate[cell.currency.index()];
+    cell.dimensions.model = translate[cell.dimensions.model.index()];
+    cell.dimensions.gpu = translate[cell.dimensions.gpu.index()];
+    cell.dimensions.region = translate[cell.dimensions.region.index()];
+    cell
+}
+
+fn charge_cell(side: Side, cell: &UsageCell, rater: &mut Rater<'_>, charges: &mut Vec<Charge>) -> Result<(), Overflow> {
+    for (meter, &nano) in Meter::ALL.into_iter().zip(&cell.quantities) {
+        if nano == 0 {
+            continue;
+        }
+        let dimensions = of_meter(meter, cell.dimensions);
+        let key = ChargeKey {
+            side,
+            party: cell.party,
+            currency: cell.currency,
+            meter,
+            dimensions,
+            hour: cell.hour,
+            // No month is closed yet, so usage is billed in its own month.
+            period: cell.hour.month(),
+        };
+        let state = rater.state(cell.currency, meter, dimensions, cell.hour);
+        charges.push(Charge { key, state, quantity: Quantity::from_nano(nano)? });
+    }
+    Ok(())
+}
+
+fn waive_charges(waive: &Waive, supply: Supply) -> Result<(String, Vec<Charge>), Overflow> {
+    let Supply::Charges(charges) = supply else { return Ok(("nothing to waive".to_owned(), Vec::new())) };
+    let mut moved = Vec::new();
+    for charge in net(&charges)? {
+        if charge.state == State::Unrated {
+            moved.push(Charge { quantity: charge.quantity.negated(), ..charge });
+            moved.push(Charge { state: State::Waived, ..charge });
+        }
+    }
+    Ok((format!("waived {} charges of {} in {}", moved.len() / 2, waive.meter, waive.period), moved))
+}
+
+/// Adds up charges by key and state; what cancels out is left out.
+fn net(charges: &[Charge]) -> Result<Vec<Charge>, Overflow> {
+    let mut sums: HashMap<(ChargeKey, State), Quantity, foldhash::fast::RandomState> = HashMap::default();
+    for charge in charges {
+        let sum = sums.entry((charge.key, charge.state)).or_default();
+        *sum = sum.plus(charge.quantity)?;
+    }
+    Ok(sums
+        .into_iter()
+        .filter(|(_, quantity)| *quantity != Quantity::ZERO)
+        .map(|((key, state), quantity)| Charge { key, state, quantity })
+        .collect())
+}
+
+/// Whether a charge's dimensions meet a filter.
+pub fn matches(names: &Names, key: &ChargeKey, filter: &[(Dimension, String)]) -> bool {
+    filter.iter().all(|(dimension, value)| {
+        let name = match dimension {
+            Dimension::Model => key.dimensions.model,
+            Dimension::Gpu => key.dimensions.gpu,
+            Dimension::Region => key.dimensions.region,
+        };
+        names.text(name) == Some(value.as_str())
+    })
+}

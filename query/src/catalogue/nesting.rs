@@ -1,0 +1,182 @@
+//! How deeply a text nests, before anything is built from it.
+//!
+//! Invariant: parsers and planners recurse once per operator of a chain such
+//! as `a OR b OR c …` and once per table of a join or union, and a stack that
+//! overflows ends the process. What is let through here fits a thread's
+//! usual 2 MiB.
+
+use std::ops::ControlFlow;
+
+use datafusion::sql::sqlparser::ast::{Statement, visit_relations};
+use datafusion::sql::sqlparser::dialect::GenericDialect;
+use datafusion::sql::sqlparser::keywords::Keyword;
+use datafusion::sql::sqlparser::tokenizer::{Token, Tokenizer};
+
+use crate::error::QueryError;
+
+/// The most operators that may depend on each other.
+const CHAIN_MAX: usize = 100;
+/// The most tables, and the most set operations, of one query.
+const RELATIONS_MAX: usize = 25;
+/// More parts than this in a name are field accesses, which nest.
+const NAME_PARTS_MAX: usize = 3;
+
+/// One pair of parentheses.
+#[derive(Default)]
+struct Level {
+    /// Operators since the last comma.
+    operators: usize,
+    /// The deepest chain in parentheses since the last comma.
+    inner: usize,
+    /// The deepest chain before the last comma.
+    before: usize,
+}
+
+impl Level {
+    fn depth(&self) -> usize {
+        self.before.max(self.operators + self.inner)
+    }
+
+    fn next_part(&mut self) {
+        *self = Level { before: self.depth(), ..Level::default() };
+    }
+}
+
+/// Refuses a text whose tokens could nest too deeply.
+pub(crate) fn check_text(text: &str) -> Result<(), QueryError> {
+    // A text that has no tokens is left to the parser, which says why.
+    let Ok(tokens) = Tokenizer::new(&GenericDialect {}, text).tokenize() else { return Ok(()) };
+    let mut levels = vec![Level::default()];
+    let (mut set_operations, mut name_parts) = (0, 0);
+    for token in tokens {
+        name_parts = match &token {
+            Token::Period => name_parts + 1,
+            Token::Word(_) => name_parts,
+            _ => 0,
+        };
+        set_operations += usize::from(is_set_operation(&token));
+        match &token {
+            Token::LParen => levels.push(Level::default()),
+            Token::RParen if levels.len() > 1 => {
+                let inner = levels.pop().map_or(0, |level| level.depth());
+                if let Some(level) = levels.last_mut() {
+                    level.inner = level.inner.max(inner);
+                }
+            }
+            token if is_separator(token) => levels.iter_mut().last().into_iter().for_each(Level::next_part),
+            token if is_operator(token) || name_parts > NAME_PARTS_MAX => {
+                levels.iter_mut().last().into_iter().for_each(|level| level.operators += 1);
+            }
+            _ => {}
+        }
+    }
+    // Parentheses that are never closed still nest.
+    let deepest =
+        levels.iter().rev().fold(0, |inner, level| level.before.max(level.operators + level.inner.max(inner)));
+    if deepest > CHAIN_MAX {
+        let chain = format!(
+            "it chains {deepest} operators, and at most {CHAIN_MAX} can be planned; use IN (…) for a list of values"
+        );
+        return Err(QueryError::TooComplex(chain));
+    }
+    relations_fit(set_operations)
+}
+
+/// Refuses a statement with too many tables.
+pub(crate) fn check_relations(statement: &Statement) -> Result<(), QueryError> {
+    let mut relations = 0;
+    let _ = visit_relations(statement, |_| {
+        relations += 1;
+        ControlFlow::<()>::Continue(())
+    });
+    relations_fit(relations)
+}
+
+fn relations_fit(count: usize) -> Result<(), QueryError> {
+    if count <= RELATIONS_MAX {
+        return Ok(());
+    }
+    let tables =
+        format!("it joins or unites {count} tables, and at most {RELATIONS_MAX} can be planned; use several queries");
+    Err(QueryError::TooComplex(tables))
+}
+
+fn is_set_operation(token: &Token) -> bool {
+    let Token::Word(word) = token else { return false };
+    matches!(word.keyword, Keyword::UNION | Keyword::EXCEPT | Keyword::INTERSECT | Keyword::MINUS)
+}
+
+/// What ends one expression and begins the next.
+fn is_separator(token: &Token) -> bool {
+    match token {
+        Token::Comma | Token::SemiColon => true,
+        Token::Word(word) => {
+            matches!(word.keyword, Keyword::SELECT | Keyword::WHEN | Keyword::THEN | Keyword::ELSE | Keyword::ON)
+                && word.quote_style.is_none()
+        }
+        _ => false,
+    }
+}
+
+/// What an expression can be continued with. Symbols that are not known not
+/// to do so count.
+fn is_operator(token: &Token) -> bool {
+    use Keyword as K;
+    match token {
+        Token::Word(word) => matches!(
+            word.keyword,
+            K::AND
+                | K::OR
+                | K::XOR
+                | K::NOT
+                | K::IS
+                | K::IN
+                | K::BETWEEN
+                | K::LIKE
+                | K::ILIKE
+                | K::RLIKE
+                | K::REGEXP
+                | K::MATCH
+                | K::SIMILAR
+                | K::MEMBER
+                | K::OVERLAPS
+                | K::OPERATOR
+                | K::DIV
+                | K::AT
+                | K::COLLATE
+                | K::NOTNULL
+                | K::CASE
+                | K::EXISTS
+        ),
+        Token::EOF | Token::Whitespace(_) | Token::Number(..) | Token::Period | Token::RParen => false,
+        Token::SingleQuotedString(_) | Token::DoubleQuotedString(_) | Token::RBracket => false,
+        _ => true,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn passes(text: &str) -> bool {
+        check_text(text).is_ok()
+    }
+
+    #[test]
+    fn chains_are_refused_and_lists_are_not() {
+        for link in
+            [" + 1", " OR a", " || a", "::int", " IS NULL", " = a", "[1]", " AT TIME ZONE 'x'", ".a", " NOT LIKE 'x'"]
+        {
+            assert!(passes(&format!("SELECT a{}", link.repeat(100))), "{link}");
+            assert!(!passes(&format!("SELECT a{}", link.repeat(400))), "{link}");
+            assert!(!passes(&format!("SELECT (1, f(a{}))", link.repeat(400))), "{link}");
+            assert!(!passes(&format!("SELECT (a{}", link.repeat(400))), "{link}");
+        }
+        assert!(!passes(&format!("SELECT {}1{}", "(1 + ".repeat(400), ")".repeat(400))));
+        assert!(!passes(&format!("SELECT 1{}", " UNION SELECT 1".repeat(100))));
+        assert!(passes(&format!("SELECT 1{}", ", a.b + 2 AS c".repeat(5_000))));
+        assert!(passes(&format!("SELECT a IN (1{})", ", 2".repeat(5_000))));
+        assert!(passes(&format!("SELECT CASE {} END", "WHEN a = 1 THEN 2 ".repeat(5_000))));
+        assert!(passes(&format!("SELECT 1 WHERE {}", vec!["(t.a = 1 AND t.b > 2)"; 100].join(" OR "))));
+    }
+}

@@ -1,0 +1,26 @@
+//! Documents that are made from the books: invoices, statements of earnings,
+//! the trial balance.
+//!
+//! Invariants: a document shows one ledger version and says which; each line
+//! comes with the query that gives the same figures; what is left out because
+//! it has no price yet is said (invariant 2); money is rounded once, in the
+//! total.
+
+mod collect;
+mod currency;
+mod earnings;
+mod error;
+mod figures;
+mod invoice;
+mod render;
+mod statement;
+mod sums;
+mod trial_balance;
+
+pub use currency::minor_units;
+pub use earnings::earnings;
+pub use error::DocumentError;
+pub use invoice::invoice;
+pub use render::{DocumentFormat, render};
+pub use statement::{Kind, Line, Request, Statement, Unrated};
+pub use trial_balance::{AssetTotal, Balance, TrialBalance, trial_balance};

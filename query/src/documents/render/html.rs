@@ -1,0 +1,304 @@
+//! A statement as a page: for the screen and for A4 paper.
+//!
+//! Invariants: the page needs nothing from elsewhere; every text from outside
+//! is escaped, and a policy in the page keeps browsers from running scripts
+//! or loading anything even so.
+
+use maud::{DOCTYPE, Markup, PreEscaped, html};
+use stempoint_schemas::meter::{Dimension, Meter};
+
+use crate::documents::currency::minor_units;
+use crate::documents::figures::{days, grouped, meter_label, per, percent, units};
+use crate::documents::statement::{Kind, Line, Statement};
+
+const STYLE: &str = include_str!("style.css");
+
+/// A space as wide as a digit.
+const FIGURE_SPACE: char = '\u{2007}';
+/// A space as wide as a point.
+const PUNCTUATION_SPACE: char = '\u{2008}';
+
+struct Words {
+    title: &'static str,
+    party: &'static str,
+    total: &'static str,
+    appendix: &'static str,
+}
+
+const fn words(kind: Kind) -> Words {
+    match kind {
+        Kind::Invoice => Words {
+            title: "Invoice",
+            party: "Billed to",
+            total: "Total due",
+            appendix: "How every amount can be recomputed",
+        },
+        Kind::Earnings => Words {
+            title: "Statement of earnings",
+            party: "Provider",
+            total: "Total earned",
+            appendix: "How every amount can be recomputed",
+        },
+    }
+}
+
+pub(crate) fn render(statement: &Statement) -> String {
+    let words = words(statement.kind);
+    let title = format!("{} {} {}", words.title, statement.party, statement.period);
+    let page = html! {
+        (DOCTYPE)
+        html lang="en" {
+            head {
+                meta charset="utf-8";
+                meta name="viewport" content="width=device-width, initial-scale=1";
+                meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'";
+                title { (title) }
+                style { (PreEscaped(STYLE)) (PreEscaped(page_footer(&title))) }
+            }
+            body {
+                main {
+                    (header(statement, &words))
+                    (lines(statement))
+                    (sums(statement, &words))
+                    (unrated(statement))
+                    (appendix(statement, &words))
+                }
+            }
+        }
+    };
+    let mut text = page.into_string();
+    text.push('\n');
+    text
+}
+
+fn header(statement: &Statement, words: &Words) -> Markup {
+    let places = minor_units(&statement.currency);
+    html! {
+        header {
+            div.top {
+                p.brand { span.mark aria-hidden="true" {} "Stempoint" }
+                div.title {
+                    h1 { (words.title) }
+                    p.badge { "Draft" }
+                }
+            }
+            div.facts {
+                dl {
+                    div.wide { dt { (words.party) } dd.party { (statement.party) } }
+                    div { dt { "Period" } dd { (days(statement.period)) small { "UTC" } } }
+                    div { dt { "Number" } dd { "Not finalised" } }
+                    div { dt { "Currency" } dd { (statement.currency) } }
+                    div { dt { "Ledger version" } dd { (statement.ledger_version) } }
+                }
+                div.due {
+                    p { (words.total) }
+                    p.amount { (grouped(&statement.total.with_places(places))) " " small { (statement.currency) } }
+                }
+            }
+        }
+    }
+}
+
+fn lines(statement: &Statement) -> Markup {
+    let has_share = statement.kind == Kind::Earnings;
+    let quantities = Figures::new(statement.lines.iter().map(|line| line.quantity.to_string()), 0);
+    let places = minor_units(&statement.currency);
+    let amounts = Figures::new(statement.lines.iter().map(|line| line.amount.with_places(places)), places);
+    let numbered: Vec<(usize, &Line)> = statement.lines.iter().enumerate().collect();
+    html! {
+        @if statement.lines.is_empty() {
+            p.nothing { "Nothing is charged in this period." }
+        } @else {
+            table.lines {
+                thead {
+                    tr {
+                        th.number { "#" }
+                        th { "Description" }
+                        th.figure { "Quantity" }
+                        th.figure { "Unit price" }
+                        @if has_share { th.figure { "Share" } }
+                        th.figure { "Amount (" (statement.currency) ")" }
+                    }
+                }
+                @for group in numbered.chunk_by(|(_, one), (_, other)| one.meter == other.meter) {
+                    tbody {
+                        @for (index, (number, line)) in group.iter().enumerate() {
+                            @if index == 0 { (meter_row(line.meter, has_share)) }
+                            tr {
+                                td.number { (number + 1) }
+                                td { (dimensions(&line.dimensions)) }
+                                td.figure { (quantities.show(&line.quantity.to_string())) }
+                                td.figure.price { (grouped(&line.unit_price.with_places(2))) " " small { (per(line)) } }
+                                @if has_share { td.figure { (percent(line.share)) } }
+                                td.figure { (amounts.show(&line.amount.with_places(places))) }
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn meter_row(meter: Meter, has_share: bool) -> Markup {
+    html! {
+        tr.meter {
+            th colspan=(if has_share { 6 } else { 5 }) scope="rowgroup" { (meter_label(meter)) " " code { (meter) } }
+        }
+    }
+}
+
+fn dimensions(dimensions: &[(Dimension, String)]) -> Markup {
+    html! {
+        @if dimensions.is_empty() { span.all { "All usage" } }
+        @for (dimension, value) in dimensions {
+            span.dimension { small { (dimension.name()) } " " (value) }
+            " "
+        }
+    }
+}
+
+fn sums(statement: &Statement, words: &Words) -> Markup {
+    let places = minor_units(&statement.currency);
+    let (subtotal, tax, total) = (
+        statement.subtotal.with_places(places),
+        statement.tax.with_places(places),
+        statement.total.with_places(places),
+    );
+    let figures = Figures::new([subtotal.clone(), tax.clone(), total.clone()].into_iter(), places);
+    html! {
+        section.sums {
+            table {
+                tr { th { "Subtotal" } td.figure { (figures.show(&subtotal)) } }
+                tr { th { "Tax" } td.figure { (figures.show(&tax)) } }
+                tr.total { th { (words.total) " (" (statement.currency) ")" } td.figure { (figures.show(&total)) } }
+            }
+            @if statement.subtotal != statement.total {
+                p.rounding { "Lines are exact. Only the total is rounded, half away from zero." }
+            }
+        }
+    }
+}
+
+fn unrated(statement: &Statement) -> Markup {
+    html! {
+        @if !statement.unrated.is_empty() {
+            section.unrated {
+                h2 { "Not included" }
+                p {
+                    "This usage of the period has no price yet. "
+                    @match statement.kind {
+                        Kind::Invoice => { "It is billed once a price for it is in force." }
+                        Kind::Earnings => { "It is earned once a price for it is in force." }
+                    }
+                }
+                table {
+                    @for unrated in &statement.unrated {
+                        tr {
+                            td { (meter_label(unrated.meter)) }
+                            td { (dimensions(&unrated.dimensions)) }
+                            td.figure { (grouped(&unrated.quantity.to_string())) " " small { (units(unrated.meter, unrated.quantity)) } }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn appendix(statement: &Statement, words: &Words) -> Markup {
+    html! {
+        footer {
+            h2 { (words.appendix) }
+            p {
+                "This document shows ledger version " strong { (statement.ledger_version) }
+                ", which never changes. Run any of the queries below on it with "
+                code { "stempoint sql \"…\" --version " (statement.ledger_version) }
+                " or with any reader of the open tables: it gives the quantity and the amount of that line, now and in years."
+            }
+            @if !statement.lines.is_empty() {
+                input type="checkbox" id="queries";
+                label for="queries" { "Show the query of each line" }
+                ol.queries {
+                    @for line in &statement.lines { li { code { (line.sql) } } }
+                }
+            }
+        }
+    }
+}
+
+/// Numbers of one column: their points stand below each other, and what is
+/// finer than the currency's smallest unit is set in a lighter colour.
+struct Figures {
+    places: usize,
+    fraction: usize,
+}
+
+impl Figures {
+    fn new(numbers: impl Iterator<Item = String>, places: u32) -> Figures {
+        let fraction = numbers.map(|number| fraction_of(&number).len()).max().unwrap_or(0);
+        Figures { places: places as usize, fraction }
+    }
+
+    fn show(&self, number: &str) -> Markup {
+        let whole = grouped(number.split_once('.').map_or(number, |(whole, _)| whole));
+        let fraction = fraction_of(number);
+        let (main, fine) = fraction.split_at(self.places.min(fraction.len()));
+        let point = |shown: bool| if shown { "." } else { "" };
+        let missing = self.fraction.saturating_sub(fraction.len());
+        let mut gap: String = std::iter::repeat_n(FIGURE_SPACE, missing).collect();
+        if fraction.is_empty() && self.fraction > 0 {
+            gap.insert(0, PUNCTUATION_SPACE);
+        }
+        html! {
+            (whole) (point(!main.is_empty())) (main)
+            @if !fine.is_empty() { span.fine { (point(main.is_empty())) (fine) } }
+            @if !gap.is_empty() { span.gap aria-hidden="true" { (gap) } }
+        }
+    }
+}
+
+fn fraction_of(number: &str) -> &str {
+    number.split_once('.').map_or("", |(_, fraction)| fraction)
+}
+
+/// The line at the foot of each printed page.
+fn page_footer(title: &str) -> String {
+    format!("@page {{ @bottom-left {{ content: \"{}\"; }} }}\n", css_text(title))
+}
+
+/// A text inside quotes in a style sheet: whatever is not a plain character
+/// becomes a code point.
+fn css_text(text: &str) -> String {
+    let mut css = String::new();
+    for c in text.chars() {
+        if c.is_ascii_alphanumeric() || c == ' ' {
+            css.push(c);
+        } else {
+            css.push_str(&format!("\\{:06x}", u32::from(c)));
+        }
+    }
+    css
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_cannot_leave_the_style_sheet() {
+        let css = css_text("a\"; } body { x: url(//evil) </style><script>");
+        assert!(!css.contains(['"', ';', '{', '}', '<', '>', '(', ':']), "{css}");
+        assert!(css.starts_with("a\\000022"));
+    }
+
+    #[test]
+    fn figures_of_a_column_are_equally_wide() {
+        let figures = Figures::new(["1.5", "12", "1234.123"].map(str::to_owned).into_iter(), 2);
+        assert_eq!(figures.show("1234.123").into_string(), "1,234.12<span class=\"fine\">3</span>");
+        assert_eq!(
+            figures.show("12").into_string(),
+            "12<span class=\"gap\" aria-hidden=\"true\">\u{2008}\u{2007}\u{2007}\u{2007}</span>"
+        );
+    }
+}

@@ -1,0 +1,152 @@
+//! A statement for a terminal.
+//!
+//! Invariant: numbers stand below each other at their decimal points, sums
+//! below the amounts that they add up.
+
+use std::fmt::Write as _;
+
+use stempoint_schemas::money::Amount;
+
+use crate::documents::currency::minor_units;
+use crate::documents::figures::{days, dimensions, grouped, per, percent, units};
+use crate::documents::statement::{Kind, Line, Statement};
+use crate::output::printable;
+
+/// The narrowest rule below the headings (characters).
+const RULE_CHARS_MIN: usize = 72;
+
+pub(crate) fn render(statement: &Statement) -> String {
+    let mut text = String::new();
+    heading(statement, &mut text);
+    if statement.lines.is_empty() {
+        text.push_str("  Nothing is charged in this period.\n\n");
+    }
+    lines(statement, &mut text);
+    unrated(statement, &mut text);
+    let command = match statement.kind {
+        Kind::Invoice => "invoice",
+        Kind::Earnings => "earnings",
+    };
+    // Writing to a string cannot fail.
+    let _ = writeln!(
+        text,
+        "  To check a line: `stempoint {command} … --format json` gives its SQL, and\n  \
+         `stempoint sql \"…\" --version {}` gives the same figures, now and later.",
+        statement.ledger_version
+    );
+    text
+}
+
+fn heading(statement: &Statement, text: &mut String) {
+    let (title, role) = match statement.kind {
+        Kind::Invoice => ("INVOICE (draft, not finalised)", "Customer"),
+        Kind::Earnings => ("STATEMENT OF EARNINGS (draft, not finalised)", "Provider"),
+    };
+    let period = format!("{} ({}, UTC)", statement.period, days(statement.period));
+    let facts = [
+        (role, printable(&statement.party)),
+        ("Period", period),
+        ("Currency", statement.currency.clone()),
+        ("Ledger version", statement.ledger_version.to_string()),
+    ];
+    // Writing to a string cannot fail.
+    let _ = writeln!(text, "{title}\n");
+    for (name, value) in facts {
+        let _ = writeln!(text, "  {name:<16}{value}");
+    }
+    text.push('\n');
+}
+
+fn lines(statement: &Statement, text: &mut String) {
+    let places = minor_units(&statement.currency);
+    let shown = |amount: Amount| grouped(&amount.with_places(places));
+    let of = |cell: fn(&Line) -> String| statement.lines.iter().map(cell).collect::<Vec<String>>();
+    let sums = [("Subtotal", statement.subtotal), ("Tax", statement.tax), ("Total", statement.total)];
+    let mut amounts: Vec<String> = statement.lines.iter().map(|line| shown(line.amount)).collect();
+    amounts.extend(sums.iter().map(|(_, amount)| shown(*amount)));
+    amounts.push("Amount".to_owned());
+    let amounts = at_the_point(&amounts);
+    let (heading, amounts) =
+        amounts.split_last().map_or(("", amounts.as_slice()), |(last, rest)| (last.as_str(), rest));
+
+    let mut columns = vec![
+        column("Meter", of(|line| line.meter.name().to_owned()), false),
+        column("Dimensions", of(|line| printable(&dimensions(&line.dimensions))), false),
+        column("Quantity", of(|line| grouped(&line.quantity.to_string())), true),
+        column("Unit price", of(|line| grouped(&line.unit_price.with_places(2))), true),
+        column("", of(per), false),
+    ];
+    if statement.kind == Kind::Earnings {
+        columns.push(column("Share", of(|line| percent(line.share)), true));
+    }
+    let row = |index: usize, amount: &str| {
+        let cells: Vec<&str> = columns.iter().map(|cells| cells[index].as_str()).collect();
+        format!("  {}  {amount}", cells.join("  ")).trim_end().to_owned()
+    };
+    let first = row(0, heading);
+    let width = first.chars().count().max(RULE_CHARS_MIN) - 2;
+    let rule = format!("  {}", "─".repeat(width));
+    let mut all = Vec::new();
+    if !statement.lines.is_empty() {
+        all.extend([first, rule.clone()]);
+        all.extend(
+            amounts.iter().take(statement.lines.len()).enumerate().map(|(index, amount)| row(index + 1, amount)),
+        );
+        all.push(rule);
+    }
+    for ((name, _), amount) in sums.iter().zip(&amounts[statement.lines.len()..]) {
+        let name = format!("{name} {}", statement.currency);
+        let before = (width + 2).saturating_sub(amount.chars().count() + 2);
+        all.push(format!("{name:>before$}  {amount}").trim_end().to_owned());
+    }
+    text.push_str(&all.join("\n"));
+    text.push_str("\n\n");
+}
+
+fn unrated(statement: &Statement, text: &mut String) {
+    if statement.unrated.is_empty() {
+        return;
+    }
+    text.push_str("  NOT INCLUDED: usage that has no price yet. Apply a price for it, or waive it.\n");
+    let mut quantities: Vec<String> = statement.unrated.iter().map(|u| grouped(&u.quantity.to_string())).collect();
+    quantities = at_the_point(&quantities);
+    let name =
+        |u: &crate::documents::statement::Unrated| format!("{} {}", u.meter, printable(&dimensions(&u.dimensions)));
+    let width = statement.unrated.iter().map(|u| name(u).chars().count()).max().unwrap_or(0);
+    for (unrated, quantity) in statement.unrated.iter().zip(quantities) {
+        // Writing to a string cannot fail.
+        let _ = writeln!(text, "    {:<width$}  {quantity} {}", name(unrated), units(unrated.meter, unrated.quantity));
+    }
+    text.push('\n');
+}
+
+/// A heading and cells of one width.
+fn column(heading: &str, cells: Vec<String>, is_number: bool) -> Vec<String> {
+    let mut all = cells;
+    all.push(heading.to_owned());
+    if is_number {
+        all = at_the_point(&all);
+    } else {
+        let width = all.iter().map(|cell| cell.chars().count()).max().unwrap_or(0);
+        all = all.into_iter().map(|cell| format!("{cell:<width$}")).collect();
+    }
+    all.rotate_right(1);
+    all
+}
+
+/// Pads numbers so that their decimal points stand below each other. What is
+/// not a number is put to the right.
+fn at_the_point(cells: &[String]) -> Vec<String> {
+    let is_number = |cell: &str| cell.starts_with(|c: char| c.is_ascii_digit() || c == '-');
+    let fraction = |cell: &str| cell.find('.').map_or(0, |point| cell.len() - point);
+    let places = cells.iter().filter(|cell| is_number(cell)).map(|cell| fraction(cell)).max().unwrap_or(0);
+    let padded: Vec<String> = cells
+        .iter()
+        .map(|cell| {
+            let after = if is_number(cell) { places - fraction(cell) } else { 0 };
+            format!("{cell}{:after$}", "")
+        })
+        .collect();
+    let width = padded.iter().map(|cell| cell.chars().count()).max().unwrap_or(0);
+    padded.into_iter().map(|cell| format!("{cell:>width$}")).collect()
+}

@@ -1,0 +1,107 @@
+//! What an invoice and a statement of earnings have in common: the lines of
+//! one party's month.
+//!
+//! Invariant: the subtotal is the sum of the lines' exact amounts, and the
+//! total is the only figure that is rounded.
+
+use stempoint_schemas::meter::{Dimension, Meter};
+use stempoint_schemas::money::{Amount, Quantity, Share};
+use stempoint_schemas::time::Month;
+
+/// Which document it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// What a customer owes.
+    Invoice,
+    /// What a provider earned.
+    Earnings,
+}
+
+impl Kind {
+    /// The word for the party, also the side in `charges`.
+    pub const fn role(self) -> &'static str {
+        match self {
+            Kind::Invoice => "customer",
+            Kind::Earnings => "provider",
+        }
+    }
+
+    /// The party's account in `journal`.
+    pub fn account(self, party: &str) -> String {
+        match self {
+            Kind::Invoice => format!("customer/{party}/receivable"),
+            Kind::Earnings => format!("provider/{party}/payable"),
+        }
+    }
+}
+
+/// Whose month is wanted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Request {
+    /// The customer or the provider.
+    pub party: String,
+    /// The billing period.
+    pub period: Month,
+    /// The currency; `None` where there is only one.
+    pub currency: Option<String>,
+}
+
+/// One party's month in one currency.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Statement {
+    /// Which document it is.
+    pub kind: Kind,
+    /// The customer or the provider.
+    pub party: String,
+    /// The billing period.
+    pub period: Month,
+    /// The currency.
+    pub currency: String,
+    /// Per meter, dimensions and price row, in that order.
+    pub lines: Vec<Line>,
+    /// Usage without a price: it is in no line.
+    pub unrated: Vec<Unrated>,
+    /// The exact sum of the lines.
+    pub subtotal: Amount,
+    /// Tax: none is computed yet.
+    pub tax: Amount,
+    /// Subtotal and tax, rounded half away from zero to the currency's
+    /// smallest unit.
+    pub total: Amount,
+    /// The ledger version that was read.
+    pub ledger_version: i64,
+}
+
+/// What was used of one meter with the same dimensions at one price.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Line {
+    /// What is counted.
+    pub meter: Meter,
+    /// The dimensions that have a value, in the order of their columns.
+    pub dimensions: Vec<(Dimension, String)>,
+    /// The price row.
+    pub price: String,
+    /// How much.
+    pub quantity: Quantity,
+    /// What `per` units cost.
+    pub unit_price: Amount,
+    /// How many units the price is for.
+    pub per: Quantity,
+    /// The party's part of the price: the whole for a customer.
+    pub share: Share,
+    /// The exact amount: positive is owed by a customer or to a provider.
+    pub amount: Amount,
+    /// The query that gives quantity and amount.
+    pub sql: String,
+}
+
+/// Usage for which there is no price yet.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unrated {
+    /// What is counted.
+    pub meter: Meter,
+    /// The dimensions that have a value.
+    pub dimensions: Vec<(Dimension, String)>,
+    /// How much.
+    pub quantity: Quantity,
+}

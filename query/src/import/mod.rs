@@ -1,0 +1,195 @@
+//! Files as events: a file is the table `input`, a SELECT over it gives the
+//! fields of one event per row.
+//!
+//! Invariants: columns are checked before the first row is handed out; rows
+//! come in file order; a row that is no event is handed out as one that the
+//! fold refuses with the reason, so that it is on record.
+
+mod values;
+
+use std::path::Path;
+
+use arrow::datatypes::SchemaRef;
+use datafusion::dataframe::DataFrame;
+use datafusion::error::DataFusionError;
+use datafusion::execution::SessionStateBuilder;
+use datafusion::execution::context::SessionContext;
+use datafusion::prelude::{CsvReadOptions, JsonReadOptions, ParquetReadOptions, SessionConfig};
+use futures::TryStreamExt;
+use stempoint_schemas::event::EventKind;
+use stempoint_schemas::fields;
+use stempoint_schemas::wire;
+use thiserror::Error;
+
+use values::Columns;
+
+/// Rows of the file by which the columns' types are guessed.
+const INFER_ROWS: usize = 100_000;
+
+/// Why a file cannot be imported.
+#[derive(Debug, Error)]
+pub enum ImportError {
+    /// The file is of a kind that is not read.
+    #[error("{0} is not a file that can be imported: its name must end in .csv, .json, .jsonl, .ndjson or .parquet")]
+    Format(String),
+    /// There is no such file.
+    #[error("there is no file {0}")]
+    NoFile(String),
+    /// The file cannot be read as what it is.
+    #[error("failed to read {file}: {source}")]
+    Read {
+        /// The file.
+        file: String,
+        /// Why.
+        source: DataFusionError,
+    },
+    /// The SELECT is wrong.
+    #[error("failed to plan --select: {0}\nthe columns of `input` are {1}")]
+    Select(DataFusionError, String),
+    /// A column of the SELECT is not a field of the event.
+    #[error("the SELECT gives the column {column:?}, which {kind} does not have; its fields are {known}")]
+    UnknownColumn {
+        /// The column.
+        column: String,
+        /// The event type.
+        kind: &'static str,
+        /// Its fields.
+        known: String,
+    },
+    /// The SELECT lacks a field that every event has.
+    #[error("the SELECT does not give {column}, which every {kind} has; name it, for example `... AS {column}`")]
+    MissingColumn {
+        /// The field.
+        column: &'static str,
+        /// The event type.
+        kind: &'static str,
+    },
+    /// A column has a type that is not understood.
+    #[error(
+        "the column {column} has the type {found}, which cannot be a field: cast it to a text, a number or a timestamp"
+    )]
+    Type {
+        /// The column.
+        column: String,
+        /// Its type.
+        found: String,
+    },
+    /// Reading failed in the middle.
+    #[error("failed to read the rows: {0}")]
+    Rows(#[source] DataFusionError),
+}
+
+/// A checked SELECT over a file.
+#[derive(Debug)]
+pub struct Import {
+    kind: EventKind,
+    frame: DataFrame,
+}
+
+impl Import {
+    /// Opens a file and checks the SELECT and its columns.
+    ///
+    /// # Errors
+    /// [`ImportError`], before anything was read as an event.
+    pub async fn open(file: &Path, kind: EventKind, select: &str) -> Result<Import, ImportError> {
+        let context = context();
+        register(&context, file).await?;
+        let columns = input_columns(&context).await;
+        let frame = context.sql(select).await.map_err(|error| ImportError::Select(error, columns))?;
+        check(&frame.schema().as_arrow().clone().into(), kind)?;
+        Ok(Import { kind, frame })
+    }
+
+    /// Hands each row's bytes for the log to `each`, in file order. Returns
+    /// how many rows there were.
+    ///
+    /// # Errors
+    /// [`ImportError`]; what came before has been handed out.
+    pub async fn rows<E: From<ImportError>>(self, mut each: impl FnMut(&[u8]) -> Result<(), E>) -> Result<u64, E> {
+        let mut stream = self.frame.execute_stream().await.map_err(ImportError::Rows)?;
+        let mut value = Vec::new();
+        let mut rows = 0;
+        while let Some(batch) = stream.try_next().await.map_err(ImportError::Rows)? {
+            let columns = Columns::new(&batch)?;
+            for row in 0..batch.num_rows() {
+                value.clear();
+                encode(self.kind, &columns, row, &mut value);
+                each(&value)?;
+                rows += 1;
+            }
+        }
+        Ok(rows)
+    }
+}
+
+fn encode(kind: EventKind, columns: &Columns, row: usize, value: &mut Vec<u8>) {
+    match fields::to_event(kind, |name| columns.get(name, row)) {
+        Ok(event) => wire::encode(&event, value),
+        Err(error) => wire::encode_unusable(&error.to_string(), columns.json(row).as_bytes(), value),
+    }
+}
+
+/// One partition and no re-partitioning, so that rows keep the file's order.
+fn context() -> SessionContext {
+    let config = SessionConfig::new().with_target_partitions(1).with_repartition_file_scans(false);
+    SessionContext::new_with_state(SessionStateBuilder::new().with_config(config).with_default_features().build())
+}
+
+async fn register(context: &SessionContext, file: &Path) -> Result<(), ImportError> {
+    let name = file.display().to_string();
+    if !file.is_file() {
+        return Err(ImportError::NoFile(name));
+    }
+    let extension = file.extension().and_then(|e| e.to_str()).unwrap_or_default().to_ascii_lowercase();
+    let ending = format!(".{}", file.extension().and_then(|e| e.to_str()).unwrap_or_default());
+    let registered = match extension.as_str() {
+        "csv" => {
+            let options = CsvReadOptions::new().schema_infer_max_records(INFER_ROWS).file_extension(&ending);
+            context.register_csv("file", &name, options).await
+        }
+        "json" | "jsonl" | "ndjson" => {
+            let mut options = JsonReadOptions::default().file_extension(&ending);
+            options.schema_infer_max_records = INFER_ROWS;
+            context.register_json("file", &name, options).await
+        }
+        "parquet" => {
+            let options = ParquetReadOptions { file_extension: &ending, ..ParquetReadOptions::default() };
+            context.register_parquet("file", &name, options).await
+        }
+        _ => return Err(ImportError::Format(name)),
+    };
+    let read = |source| ImportError::Read { file: name.clone(), source };
+    registered.map_err(read)?;
+    let view = "CREATE VIEW input AS SELECT row_number() OVER () AS _row, * FROM file";
+    context.sql(view).await.map_err(read)?.collect().await.map_err(read)?;
+    Ok(())
+}
+
+async fn input_columns(context: &SessionContext) -> String {
+    match context.table("input").await {
+        Ok(table) => table.schema().fields().iter().map(|field| field.name().as_str()).collect::<Vec<_>>().join(", "),
+        Err(_) => "unknown".to_owned(),
+    }
+}
+
+fn check(schema: &SchemaRef, kind: EventKind) -> Result<(), ImportError> {
+    let known = fields::fields(kind);
+    for field in schema.fields() {
+        if !known.iter().any(|spec| spec.name == field.name()) {
+            return Err(ImportError::UnknownColumn {
+                column: field.name().clone(),
+                kind: kind.name(),
+                known: known.iter().map(|spec| spec.name).collect::<Vec<_>>().join(", "),
+            });
+        }
+    }
+    let given = |name: &str| schema.field_with_name(name).is_ok();
+    let numbered = given("incarnation") && given("sequence");
+    let needed = |name: &str| name != "id" || !numbered;
+    for spec in known.iter().filter(|spec| spec.required && needed(spec.name)) {
+        if !given(spec.name) {
+            return Err(ImportError::MissingColumn { column: spec.name, kind: kind.name() });
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,12 @@
+//! Questions to small books on disk: what is visible, what may be run, what
+//! comes out, and the documents to the byte.
+
+mod documents;
+mod formats;
+mod golden;
+mod measure;
+mod read_only;
+mod stored;
+mod support;
+mod views;
+mod visibility;

@@ -1,0 +1,227 @@
+//! The hashes that make the books tamper-evident (invariant 11): content
+//! hashes, leaves, and Merkle trees of RFC 6962's shape over BLAKE3.
+//!
+//! Invariant: a leaf is a function of one canonical row; a tree is a function
+//! of its leaves in order; equal roots and sizes mean equal rows.
+
+/// A BLAKE3 hash.
+pub type Hash = [u8; 32];
+
+/// What became of a record of the usage log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// It is a row of a usage table.
+    Accepted,
+    /// It repeats an accepted one.
+    Duplicate,
+    /// It is a row of `rejects`.
+    Rejected,
+}
+
+/// The hash of an event's content: its source and its canonical bytes.
+pub fn content_hash(source: &[u8], canonical: &[u8]) -> Hash {
+    let mut buffer = [0u8; 1024];
+    let length = 2 + source.len() + canonical.len();
+    if length <= buffer.len() && source.len() <= usize::from(u16::MAX) {
+        buffer[..2].copy_from_slice(&(source.len() as u16).to_le_bytes());
+        buffer[2..2 + source.len()].copy_from_slice(source);
+        buffer[2 + source.len()..length].copy_from_slice(canonical);
+        return *blake3::hash(&buffer[..length]).as_bytes();
+    }
+    let mut hasher = blake3::Hasher::new();
+    hasher.update(&(source.len() as u16).to_le_bytes()).update(source).update(canonical);
+    *hasher.finalize().as_bytes()
+}
+
+/// The part of a content hash that the deduplication index keeps.
+pub fn fingerprint(content: &Hash) -> u64 {
+    let mut first = [0; 8];
+    first.copy_from_slice(&content[..8]);
+    u64::from_le_bytes(first)
+}
+
+/// The 128-bit hash of `(source, id)`.
+pub fn identity_hash(source: &[u8], id: &[u8]) -> u128 {
+    let mut buffer = [0u8; 640];
+    let length = 2 + source.len() + id.len();
+    let hash = if length <= buffer.len() {
+        buffer[..2].copy_from_slice(&(source.len() as u16).to_le_bytes());
+        buffer[2..2 + source.len()].copy_from_slice(source);
+        buffer[2 + source.len()..length].copy_from_slice(id);
+        blake3::hash(&buffer[..length])
+    } else {
+        let mut hasher = blake3::Hasher::new();
+        hasher.update(&(source.len() as u16).to_le_bytes()).update(source).update(id);
+        hasher.finalize()
+    };
+    first_128(hash.as_bytes())
+}
+
+/// The 128-bit hash of a source.
+pub fn source_hash(source: &[u8]) -> u128 {
+    first_128(blake3::hash(source).as_bytes())
+}
+
+fn first_128(hash: &Hash) -> u128 {
+    let mut first = [0; 16];
+    first.copy_from_slice(&hash[..16]);
+    u128::from_be_bytes(first)
+}
+
+/// The hash of a duplicate's row: its source and the offset that it repeats.
+pub fn duplicate_hash(source: &[u8], original: u64) -> Hash {
+    let mut hasher = blake3::Hasher::new();
+    hasher.update(&original.to_le_bytes()).update(source);
+    *hasher.finalize().as_bytes()
+}
+
+/// The hash of a reject's row: its reason, its key and its raw bytes.
+pub fn reject_hash(reason: &str, key: Option<&[u8]>, raw: &[u8]) -> Hash {
+    let mut hasher = blake3::Hasher::new();
+    hasher.update(&[reason.len() as u8]).update(reason.as_bytes());
+    match key {
+        Some(key) => hasher.update(&(key.len() as u64 + 1).to_le_bytes()).update(key),
+        None => hasher.update(&0u64.to_le_bytes()),
+    };
+    hasher.update(raw);
+    *hasher.finalize().as_bytes()
+}
+
+/// The leaf of one record of the usage log: where it stood, when it was
+/// recorded, what became of it, and the hash of its row.
+pub fn usage_leaf(partition: u32, offset: u64, recorded_us: i64, outcome: Outcome, row: &Hash) -> Hash {
+    let mut buffer = [0u8; 54];
+    buffer[0] = 0;
+    buffer[1..5].copy_from_slice(&partition.to_le_bytes());
+    buffer[5..13].copy_from_slice(&offset.to_le_bytes());
+    buffer[13..21].copy_from_slice(&recorded_us.to_le_bytes());
+    buffer[21] = outcome as u8;
+    buffer[22..].copy_from_slice(row);
+    *blake3::hash(&buffer).as_bytes()
+}
+
+/// The leaf of one row that settlement wrote: the table's name and the row's
+/// canonical bytes.
+pub fn settlement_leaf(table: &str, row: &[u8]) -> Hash {
+    let mut hasher = blake3::Hasher::new();
+    hasher.update(&[0, table.len() as u8]).update(table.as_bytes()).update(row);
+    *hasher.finalize().as_bytes()
+}
+
+/// The hash of a log record, to notice a log that was replaced.
+pub fn record_hash(key: Option<&[u8]>, value: &[u8]) -> Hash {
+    reject_hash("", key, value)
+}
+
+fn node(left: &Hash, right: &Hash) -> Hash {
+    let mut buffer = [0u8; 65];
+    buffer[0] = 1;
+    buffer[1..33].copy_from_slice(left);
+    buffer[33..].copy_from_slice(right);
+    *blake3::hash(&buffer).as_bytes()
+}
+
+/// A Merkle tree that only grows: its size and the roots of its perfect
+/// subtrees, largest first. That is all that appending needs.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Tree {
+    size: u64,
+    peaks: Vec<Hash>,
+}
+
+impl Tree {
+    /// A tree as it was stored; `None` where the number of peaks does not
+    /// fit the size.
+    pub fn restore(size: u64, peaks: &[u8]) -> Option<Tree> {
+        let (hashes, rest) = peaks.as_chunks::<32>();
+        (rest.is_empty() && hashes.len() == size.count_ones() as usize).then(|| Tree { size, peaks: hashes.to_vec() })
+    }
+
+    /// How many leaves there are.
+    pub const fn size(&self) -> u64 {
+        self.size
+    }
+
+    /// The peaks one after the other, as they are stored.
+    pub fn peaks(&self) -> Vec<u8> {
+        self.peaks.concat()
+    }
+
+    /// Appends a leaf.
+    pub fn push(&mut self, leaf: Hash) {
+        let mut root = leaf;
+        for _ in 0..self.size.trailing_ones() {
+            if let Some(left) = self.peaks.pop() {
+                root = node(&left, &root);
+            }
+        }
+        self.peaks.push(root);
+        self.size += 1;
+    }
+
+    /// The tree's root; for an empty tree the hash of nothing.
+    pub fn root(&self) -> Hash {
+        let mut peaks = self.peaks.iter().rev();
+        let Some(last) = peaks.next() else { return *blake3::hash(b"").as_bytes() };
+        peaks.fold(*last, |right, left| node(left, &right))
+    }
+}
+
+/// A hash as people see it.
+pub fn hex(bytes: &[u8]) -> String {
+    use std::fmt::Write;
+    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
+        // Writing into a String cannot fail.
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// RFC 6962, section 2.1, word for word.
+    fn slow_root(leaves: &[Hash]) -> Hash {
+        match leaves {
+            [] => *blake3::hash(b"").as_bytes(),
+            [leaf] => *leaf,
+            _ => {
+                let split = leaves.len().next_power_of_two() / 2;
+                node(&slow_root(&leaves[..split]), &slow_root(&leaves[split..]))
+            }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn the_tree_has_the_shape_of_rfc_6962(count in 0usize..200, cut in 0usize..200) {
+            let leaves: Vec<Hash> = (0..count).map(|i| settlement_leaf("t", &i.to_le_bytes())).collect();
+            let mut tree = Tree::default();
+            for (index, leaf) in leaves.iter().enumerate() {
+                if index == cut {
+                    tree = Tree::restore(tree.size(), &tree.peaks()).unwrap();
+                }
+                tree.push(*leaf);
+                prop_assert_eq!(tree.root(), slow_root(&leaves[..=index]));
+            }
+            prop_assert_eq!(tree.root(), slow_root(&leaves));
+        }
+    }
+
+    #[test]
+    fn a_tree_with_the_wrong_number_of_peaks_is_refused() {
+        assert!(Tree::restore(3, &[0; 32]).is_none());
+        assert!(Tree::restore(1, &[0; 31]).is_none());
+        assert!(Tree::restore(0, &[]).is_some());
+    }
+
+    #[test]
+    fn sources_and_ids_do_not_run_together() {
+        assert_ne!(identity_hash(b"ab", b"c"), identity_hash(b"a", b"bc"));
+        assert_ne!(content_hash(b"ab", b"c"), content_hash(b"a", b"bc"));
+        let long = vec![7; 5000];
+        assert_ne!(content_hash(b"a", &long), content_hash(b"b", &long));
+    }
+}

@@ -1,0 +1,114 @@
+//! The tables that settlement writes. `_offset` is the offset of the control
+//! event that a row follows from.
+
+use super::{Column, Encoding, Kind, Table, WrittenBy, column, decimal, delta, some_text, text};
+
+const OFFSET: Column = delta("_offset", Kind::Long, "Offset of the control event that this row follows from.");
+const METER: Column = text("meter", "What is counted, for example tokens.input.");
+const MODEL: Column = some_text("model", "Dimension: the model; null where the meter has no such dimension.");
+const GPU: Column = some_text("gpu", "Dimension: the class of GPU; null where the meter has no such dimension.");
+const REGION: Column = some_text("region", "Dimension: where it ran; null where it was not reported.");
+const PERIOD: Column = text("period", "Billing period: a calendar month in UTC, for example 2023-11.");
+const PRICE: Column = some_text("price", "The price row that applied (prices.price); null where none did.");
+const CURRENCY: Column = text("currency", "The currency in which the customer is rated.");
+const STATISTICS: &[&str] = &["_offset"];
+
+/// Control events and what became of them.
+pub const CONTROL: Table = Table {
+    name: "control",
+    comment: "One row per control event, with its outcome.",
+    written_by: WrittenBy::Settlement,
+    columns: &[
+        OFFSET,
+        delta("_recorded_at", Kind::Time, "When the log recorded the event (UTC)."),
+        some_text("source", "Who sent it; null where the record's key is not a source."),
+        column("id", Kind::Text, true, Encoding::Plain, "The event's id within its source."),
+        text("type", "What kind of event it is, for example settle."),
+        text("outcome", "applied, refused, duplicate, conflict or malformed."),
+        column("message", Kind::Text, false, Encoding::Plain, "What was done, or why it was refused, in words."),
+        column("key", Kind::Bytes, true, Encoding::Plain, "The record's key as it came (bytes)."),
+        column("raw", Kind::Bytes, false, Encoding::Plain, "The record's value as it came (bytes)."),
+    ],
+    statistics: STATISTICS,
+};
+
+/// Exact quantities by hour.
+pub const CHARGES: Table = Table {
+    name: "charges",
+    comment: "Exact quantities, no money: what one customer used, or one provider served, in one hour. Add rows up; a correction is a row with the other sign.",
+    written_by: WrittenBy::Settlement,
+    columns: &[
+        OFFSET,
+        delta("line", Kind::Int, "Number of the row among those of its control event, from 1."),
+        text("side", "customer or provider: whose quantity this is. Both sides count the same usage."),
+        text("party", "The customer or the provider."),
+        METER,
+        MODEL,
+        GPU,
+        REGION,
+        column("hour", Kind::Time, false, Encoding::Dictionary, "Start of the hour of the event time (UTC)."),
+        PERIOD,
+        text("state", "charged, unrated (no price yet), not_billed (the book does not mention the meter) or waived."),
+        PRICE,
+        CURRENCY,
+        decimal("quantity", 38, 9, false, "Quantity in the meter's unit: tokens, requests, seconds or joules."),
+    ],
+    statistics: STATISTICS,
+};
+
+/// Postings.
+pub const JOURNAL: Table = Table {
+    name: "journal",
+    comment: "Double-entry postings. The postings of one entry (_offset, entry) add up to zero per asset.",
+    written_by: WrittenBy::Settlement,
+    columns: &[
+        OFFSET,
+        delta("entry", Kind::Int, "Number of the entry within its control event, from 1."),
+        delta("line", Kind::Int, "Number of the posting within its entry, from 1."),
+        text("account", "For example customer/acme/receivable or provider/node-7/payable."),
+        text("asset", "The currency or token."),
+        decimal("amount", 38, 12, false, "Signed amount in the asset's unit: positive is debit, negative is credit."),
+        METER,
+        MODEL,
+        GPU,
+        REGION,
+        PERIOD,
+        text("price", "The price row that applied (prices.price)."),
+        decimal(
+            "quantity",
+            38,
+            9,
+            true,
+            "Quantity behind the posting in the meter's unit; null for the platform's own accounts.",
+        ),
+    ],
+    statistics: STATISTICS,
+};
+
+/// Prices as applied.
+pub const PRICES: Table = Table {
+    name: "prices",
+    comment: "One row per price of each price book that was applied.",
+    written_by: WrittenBy::Settlement,
+    columns: &[
+        OFFSET,
+        delta("line", Kind::Int, "Number of the row among those of its control event, from 1."),
+        text("price", "Name of the price row: offset of its book and position in it, for example 12-3."),
+        text("currency", "The currency of the price."),
+        column(
+            "effective_from",
+            Kind::Time,
+            false,
+            Encoding::Dictionary,
+            "First moment at which the book can hold (UTC, a whole hour).",
+        ),
+        METER,
+        some_text("model", "Matches this model only; null matches all."),
+        some_text("gpu", "Matches this class of GPU only; null matches all."),
+        some_text("region", "Matches this region only; null matches all."),
+        decimal("per", 38, 9, false, "How many units of the meter the amount buys."),
+        decimal("amount", 38, 12, false, "Price of `per` units, in the currency's unit."),
+        decimal("provider_share", 13, 12, false, "The provider's part of the amount, 0 to 1."),
+    ],
+    statistics: STATISTICS,
+};

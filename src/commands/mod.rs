@@ -1,0 +1,57 @@
+//! One command per file.
+
+mod audit;
+mod bench;
+mod demo;
+mod documents;
+mod import;
+mod maintain;
+mod parts;
+mod prices;
+mod rebuild;
+mod rejects;
+mod sql;
+mod up;
+mod waive;
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+
+use crate::cli::Command;
+use crate::context::Context;
+
+/// An audit or a comparison found differences.
+const DIFFERENT: u8 = 3;
+
+/// The name of a command's data folder where none is given: made-up months
+/// do not belong among real books.
+pub fn default_folder(command: &Command) -> &'static str {
+    match command {
+        Command::Demo(_) => "stempoint-demo",
+        _ => "stempoint",
+    }
+}
+
+/// Runs a command.
+pub fn run(context: &Context, command: Command) -> Result<ExitCode> {
+    match command {
+        Command::Demo(args) => demo::run(context, &args)?,
+        Command::Up(args) => up::run(context, &args)?,
+        Command::Ingest(args) => parts::ingest(context, &args)?,
+        Command::Settle(args) => parts::settle(context, &args)?,
+        Command::Import(args) => import::run(context, &args)?,
+        Command::Sql(args) => sql::run(context, &args)?,
+        Command::Prices(command) => prices::run(context, &command)?,
+        Command::Waive(args) => waive::run(context, &args)?,
+        Command::Invoice(args) => documents::invoice(context, &args)?,
+        Command::Earnings(args) => documents::earnings(context, &args)?,
+        Command::TrialBalance(args) => documents::trial_balance(context, &args)?,
+        Command::Rejects(command) => rejects::run(context, &command)?,
+        Command::Audit => return audit::run(context),
+        Command::Rebuild(args) => return rebuild::run(context, &args),
+        Command::Maintain => maintain::run(context)?,
+        Command::Bench(command) => bench::run(context, &command)?,
+    }
+    Ok(ExitCode::SUCCESS)
+}

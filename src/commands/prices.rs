@@ -1,0 +1,37 @@
+//! `stempoint prices`: put a price book in force, or list prices.
+
+use std::path::Path;
+
+use anyhow::{Context as _, Result, anyhow};
+use stempoint_core::control::Act;
+use stempoint_core::price_file;
+
+use super::sql;
+use crate::access::Access;
+use crate::cli::PricesCommand;
+use crate::context::Context;
+
+pub fn run(context: &Context, command: &PricesCommand) -> Result<()> {
+    match command {
+        PricesCommand::Apply { file } => apply(context, file),
+        PricesCommand::List { format } => sql::print(
+            context,
+            "SELECT price, currency, effective_from, meter, model, gpu, region, per, amount, provider_share \
+             FROM prices ORDER BY effective_from, _offset, line",
+            *format,
+            None,
+        ),
+    }
+}
+
+fn apply(context: &Context, file: &Path) -> Result<()> {
+    let text = std::fs::read_to_string(file).with_context(|| format!("failed to read {}", file.display()))?;
+    let book = price_file::read(&text).map_err(|error| anyhow!("{}, {error}", file.display()))?;
+    let summary = format!("{} prices in {} from {} on", book.prices.len(), book.currency, book.effective_from.start());
+    let access = Access::open(context)?;
+    let done = access.control(&Act::PriceBook(book));
+    let closed = access.close();
+    let row = done?;
+    println!("{summary}: {} (control event {})", row.message, row.offset);
+    closed
+}

@@ -1,0 +1,31 @@
+//! The one binary: command line, configuration, telemetry, supervision.
+//! What the commands do is in the crates; here they are only put together.
+
+mod access;
+mod cli;
+mod commands;
+mod context;
+mod data;
+mod maintenance;
+mod node;
+mod progress;
+mod scratch;
+mod telemetry;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+fn main() -> ExitCode {
+    let cli = cli::Cli::parse();
+    telemetry::start();
+    let result = context::Context::new(&cli.global, commands::default_folder(&cli.command))
+        .and_then(|context| commands::run(&context, cli.command));
+    match result {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,9 @@
+//! The real binary, from outside: what a user does, what goes wrong, and what
+//! must hold afterwards.
+
+mod crash;
+mod demo;
+mod harness;
+mod importing;
+mod real_input;
+mod serving;
