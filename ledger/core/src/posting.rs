@@ -7,7 +7,7 @@
 //! it leaves here (invariant 3).
 
 use hashbrown::HashMap;
-use stempoint_schemas::money::{Amount, Overflow, Price, Quantity, Share};
+use stempoint_schemas::money::{Amount, Overflow, Quantity, Rate, Share};
 use stempoint_schemas::time::Month;
 use thiserror::Error;
 
@@ -93,8 +93,10 @@ pub struct Posted {
 /// How a price row splits what customers pay.
 #[derive(Debug, Clone, Copy)]
 struct Split {
-    price: Price,
-    share: Share,
+    whole: Rate,
+    provider: Rate,
+    platform: Rate,
+    has_provider: bool,
 }
 
 impl Posted {
@@ -161,22 +163,22 @@ impl Posted {
         for (key, before) in group {
             let now = self.parties.get(key).copied().unwrap_or_default();
             let quantity = now.plus(before.negated())?;
-            let (account, share, sign) = match key.side {
-                Side::Customer => (Account::CustomerReceivable(key.party), Share::WHOLE, 1),
-                Side::Provider => (Account::ProviderPayable(key.party), split.share, -1),
-            };
-            if quantity == Quantity::ZERO || share == Share::NONE {
+            if quantity == Quantity::ZERO || (key.side == Side::Provider && !split.has_provider) {
                 continue;
             }
-            let due = difference(split.price, share, now, *before)?;
-            let amount = if sign > 0 { due } else { due.negated() };
+            let (account, amount) = match key.side {
+                Side::Customer => (Account::CustomerReceivable(key.party), difference(split.whole, now, *before)?),
+                Side::Provider => {
+                    (Account::ProviderPayable(key.party), difference(split.provider, now, *before)?.negated())
+                }
+            };
             sum = sum.plus(amount)?;
             postings.push(Posting { account, amount, dimensions: key.dimensions, quantity: Some(quantity) });
         }
         let total = (price, period);
         let now = self.totals.get(&total).copied().unwrap_or_default();
         let before = totals_before.get(&total).copied().unwrap_or_default();
-        let revenue = difference(split.price, split.share.rest(), now, before)?.negated();
+        let revenue = difference(split.platform, now, before)?.negated();
         sum = sum.plus(revenue)?;
         for (account, amount) in [(Account::PlatformRevenue, revenue), (Account::PlatformRounding, sum.negated())] {
             if amount != Amount::ZERO {
@@ -211,10 +213,16 @@ fn rounding_key(price: PriceId, charge: &Charge) -> RoundingKey {
 fn split(books: &Books, price: PriceId) -> Result<Split, PostingError> {
     let book = &books.get(price.book as usize).ok_or(PostingError::NoSuchPrice(price))?.book;
     let row = book.prices.get(price.position as usize).ok_or(PostingError::NoSuchPrice(price))?;
-    Ok(Split { price: row.price, share: book.share(row.meter) })
+    let share = book.share(row.meter);
+    Ok(Split {
+        whole: row.price.rate(Share::WHOLE),
+        provider: row.price.rate(share),
+        platform: row.price.rate(share.rest()),
+        has_provider: share != Share::NONE,
+    })
 }
 
-/// round(now × price × share) − round(before × price × share).
-fn difference(price: Price, share: Share, now: Quantity, before: Quantity) -> Result<Amount, Overflow> {
-    price.of(now, share)?.minus(price.of(before, share)?)
+/// round(now × rate) − round(before × rate).
+fn difference(rate: Rate, now: Quantity, before: Quantity) -> Result<Amount, Overflow> {
+    rate.of(now)?.minus(rate.of(before)?)
 }

@@ -19,6 +19,7 @@ mod queue;
 mod reader;
 mod shared;
 mod store;
+mod torn_tail;
 mod writer;
 
 use std::fs::{self, File, TryLockError};
@@ -62,9 +63,13 @@ impl EmbeddedLog {
         let (witness, acknowledged) = Witness::open(&folder.join("acknowledged"))?;
         let db = folder.join("db");
         preflight::check(&db, acknowledged.iter().any(|&end| end > 0))?;
+        let torn = torn_tail::cut(&db, &folder.join("torn"))?;
         let (store, recovered) = Store::open(&db, &options)?;
         sync_names(folder)?;
         recovered.check(&acknowledged, witness.path())?;
+        if let Some(torn) = torn {
+            fs::remove_file(torn).map_err(|source| storage("open", source))?;
+        }
 
         let shared = Arc::new(Shared::new(&recovered));
         let queue = Arc::new(Queue::new(options.queue_bytes, options.queue_wait));

@@ -82,7 +82,7 @@ fn check_manifest(tree: &Path) -> Result<(), LogError> {
     Ok(())
 }
 
-fn damaged(file: &Path, what: &str) -> LogError {
+pub(super) fn damaged(file: &Path, what: &str) -> LogError {
     let text = format!("{} {what}", file.display());
     LogError::Storage {
         doing: "open",
