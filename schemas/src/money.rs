@@ -286,6 +286,11 @@ mod tests {
         assert_eq!(Amount(DIGITS_38).plus(Amount(1)), Err(Overflow));
     }
 
+    /// Numbers of all lengths, up to 38 digits.
+    fn wide() -> impl Strategy<Value = i128> {
+        (0..127_u32, any::<u128>()).prop_map(|(bits, value)| ((value >> (127 - bits) >> 1) as i128).min(DIGITS_38))
+    }
+
     proptest! {
         /// The parts of a split differ from the whole by at most one unit of
         /// 10^-12 for each rounding that was made.
