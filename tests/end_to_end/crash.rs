@@ -177,11 +177,8 @@ fn run(seed: u64, deaths: Vec<Death>, mut power: Option<fastrand::Rng>) {
         let said = server.kill();
         assert!(!said.contains("panicked"), "{said}");
         if let (Some(cutter), Some(rng)) = (&mut cutter, &mut power) {
-            // Keeping a random part leaves holes in the storage engine's journal, which it refuses to open: a
-            // known defect (ARCHITECTURE.md). STEMPOINT_POWER_CUT=random shows it.
-            let random = std::env::var("STEMPOINT_POWER_CUT").is_ok_and(|mode| mode == "random");
             let seed = rng.u64(..);
-            let mode = if random && rng.bool() { Mode::Random { seed } } else { Mode::DropAll };
+            let mode = if rng.bool() { Mode::Random { seed } } else { Mode::DropAll };
             let report = cutter.cut(mode).expect("the power can be cut");
             eprintln!("{mode:?}: {report}");
         }
