@@ -212,21 +212,8 @@ pub struct Rate {
 impl Rate {
     /// `quantity` × this, rounded half away from zero to 10^-12.
     pub fn of(self, quantity: Quantity) -> Result<Amount, Overflow> {
-        if let Some(rounded) = self.of_narrow(quantity.0) {
-            return Amount::from_pico(rounded);
-        }
         let product = I256::from(quantity.0).checked_mul(self.numerator).ok_or(Overflow)?;
         round_ratio(product, self.denominator).and_then(Amount::from_pico)
-    }
-
-    /// The same where 128 bits hold everything, which they do for usual
-    /// prices: several times as fast. `None` where they do not.
-    fn of_narrow(self, quantity: i128) -> Option<i128> {
-        let numerator = i128::try_from(self.numerator).ok()?;
-        let denominator = i128::try_from(self.denominator).ok()?;
-        let product = quantity.checked_mul(numerator)?;
-        let (quotient, remainder) = (product / denominator, (product % denominator).abs());
-        Some(if remainder >= denominator - remainder { quotient + product.signum() } else { quotient })
     }
 }
 
@@ -243,8 +230,12 @@ fn in_lowest_terms(upper: i128, lower: i128) -> (i128, i128) {
 /// `numerator` / `denominator` rounded half away from zero. The denominator
 /// is positive.
 pub fn round_ratio(numerator: I256, denominator: I256) -> Result<i128, Overflow> {
-    let quotient = numerator / denominator;
-    let remainder = (numerator % denominator).abs();
+    // Usual prices and quantities need only a division of 128 bits.
+    let (quotient, remainder) = match (i128::try_from(numerator), i128::try_from(denominator)) {
+        (Ok(numerator), Ok(denominator)) => (I256::from(numerator / denominator), I256::from(numerator % denominator)),
+        _ => (numerator / denominator, numerator % denominator),
+    };
+    let remainder = remainder.abs();
     let rounded = if remainder >= denominator - remainder { quotient + numerator.signum() } else { quotient };
     i128::try_from(rounded).map_err(|_| Overflow)
 }
@@ -334,6 +325,9 @@ mod tests {
             let twice = 2 * i128::from(n).abs() + i128::from(d);
             let expected = twice / (2 * i128::from(d)) * i128::from(n.signum());
             prop_assert_eq!(got, expected);
+            // The same fraction where 128 bits do not hold it.
+            let wide = round_ratio(I256::from(n) << 130, I256::from(d) << 130).unwrap();
+            prop_assert_eq!(wide, expected);
         }
     }
 }

@@ -94,9 +94,9 @@ pub struct Posted {
 #[derive(Debug, Clone, Copy)]
 struct Split {
     whole: Rate,
-    provider: Rate,
+    /// `None` where the provider gets nothing, and so has no postings.
+    provider: Option<Rate>,
     platform: Rate,
-    has_provider: bool,
 }
 
 impl Posted {
@@ -163,14 +163,15 @@ impl Posted {
         for (key, before) in group {
             let now = self.parties.get(key).copied().unwrap_or_default();
             let quantity = now.plus(before.negated())?;
-            if quantity == Quantity::ZERO || (key.side == Side::Provider && !split.has_provider) {
+            if quantity == Quantity::ZERO {
                 continue;
             }
-            let (account, amount) = match key.side {
-                Side::Customer => (Account::CustomerReceivable(key.party), difference(split.whole, now, *before)?),
-                Side::Provider => {
-                    (Account::ProviderPayable(key.party), difference(split.provider, now, *before)?.negated())
+            let (account, amount) = match (key.side, split.provider) {
+                (Side::Customer, _) => (Account::CustomerReceivable(key.party), difference(split.whole, now, *before)?),
+                (Side::Provider, Some(rate)) => {
+                    (Account::ProviderPayable(key.party), difference(rate, now, *before)?.negated())
                 }
+                (Side::Provider, None) => continue,
             };
             sum = sum.plus(amount)?;
             postings.push(Posting { account, amount, dimensions: key.dimensions, quantity: Some(quantity) });
@@ -216,9 +217,8 @@ fn split(books: &Books, price: PriceId) -> Result<Split, PostingError> {
     let share = book.share(row.meter);
     Ok(Split {
         whole: row.price.rate(Share::WHOLE),
-        provider: row.price.rate(share),
+        provider: (share != Share::NONE).then(|| row.price.rate(share)),
         platform: row.price.rate(share.rest()),
-        has_provider: share != Share::NONE,
     })
 }
 
