@@ -63,12 +63,13 @@ impl EmbeddedLog {
         let (witness, acknowledged) = Witness::open(&folder.join("acknowledged"))?;
         let db = folder.join("db");
         preflight::check(&db, acknowledged.iter().any(|&end| end > 0))?;
-        let torn = torn_tail::cut(&db, &folder.join("torn"))?;
+        let kept = folder.join("torn");
+        let was_torn = torn_tail::cut(&db, &kept)?;
         let (store, recovered) = Store::open(&db, &options)?;
         sync_names(folder)?;
         recovered.check(&acknowledged, witness.path())?;
-        if let Some(torn) = torn {
-            fs::remove_file(torn).map_err(|source| storage("open", source))?;
+        if was_torn {
+            fs::remove_file(&kept).map_err(|source| storage("open", source))?;
         }
 
         let shared = Arc::new(Shared::new(&recovered));

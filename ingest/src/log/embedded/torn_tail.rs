@@ -31,13 +31,13 @@ const CLEAR: u8 = 4;
 const MAGIC: &[u8] = b"FJL\x03";
 
 /// Cuts a torn batch off the journal in the engine's folder, and moves it into
-/// `kept`, whose path is given back if there was one.
-pub(super) fn cut(folder: &Path, kept: &Path) -> Result<Option<PathBuf>, LogError> {
-    let Some(journal) = last_journal(folder).map_err(|error| storage("open", error))? else { return Ok(None) };
+/// the file `kept`. Says whether there was one.
+pub(super) fn cut(folder: &Path, kept: &Path) -> Result<bool, LogError> {
+    let Some(journal) = last_journal(folder).map_err(|error| storage("open", error))? else { return Ok(false) };
     let bytes = without_last_zeros(&journal).map_err(|error| storage("open", error))?;
     let whole = whole_batches(&bytes);
     if whole == bytes.len() {
-        return Ok(None);
+        return Ok(false);
     }
     let follows = (whole + 1..bytes.len()).find(|&at| batch_length(&bytes[at..]).is_some());
     if let Some(at) = follows {
@@ -47,7 +47,7 @@ pub(super) fn cut(folder: &Path, kept: &Path) -> Result<Option<PathBuf>, LogErro
     tracing::warn!(
         path = %journal.display(),
         bytes = bytes.len() - whole,
-        "cut off a write that a crash had interrupted; nothing of it was acknowledged"
+        "cut off a write that a crash had interrupted"
     );
     let moved = fs::write(kept, &bytes[whole..]).and_then(|()| File::open(kept)?.sync_all());
     let cut = moved.and_then(|()| {
@@ -56,7 +56,7 @@ pub(super) fn cut(folder: &Path, kept: &Path) -> Result<Option<PathBuf>, LogErro
         journal.sync_all()
     });
     cut.map_err(|error| storage("open", error))?;
-    Ok(Some(kept.to_owned()))
+    Ok(true)
 }
 
 /// The journal that was written to last: that with the highest number.
@@ -186,9 +186,13 @@ mod tests {
     }
 
     impl Written {
-        fn cut(&self, bytes: &[u8]) -> Result<Option<PathBuf>, LogError> {
+        fn cut(&self, bytes: &[u8]) -> Result<bool, LogError> {
             fs::write(&self.journal, bytes).unwrap();
-            cut(self.folder.path(), &self.folder.path().join("kept"))
+            cut(self.folder.path(), &self.kept())
+        }
+
+        fn kept(&self) -> PathBuf {
+            self.folder.path().join("kept")
         }
 
         /// How many values the engine finds.
@@ -204,10 +208,10 @@ mod tests {
         assert_eq!(whole_batches(&written.bytes), written.ends[2]);
         let mut with_zeros = written.bytes.clone();
         with_zeros.resize(3 << 20, 0);
-        assert_eq!(written.cut(&with_zeros).unwrap(), None);
+        assert!(!written.cut(&with_zeros).unwrap());
         assert_eq!(fs::read(&written.journal).unwrap(), with_zeros);
         assert_eq!(written.values(), 6);
-        assert_eq!(cut(&written.folder.path().join("absent"), Path::new("kept")).unwrap(), None);
+        assert!(!cut(&written.folder.path().join("absent"), Path::new("kept")).unwrap());
     }
 
     #[test]
@@ -221,9 +225,9 @@ mod tests {
                 if torn == written.bytes {
                     continue;
                 }
-                let kept = written.cut(&torn).unwrap();
+                let was_torn = written.cut(&torn).unwrap();
                 assert_eq!(fs::read(&written.journal).unwrap(), written.bytes[..begin], "{length} zeros at {at}");
-                let kept = kept.map(|path| fs::read(path).unwrap()).unwrap_or_default();
+                let kept = if was_torn { fs::read(written.kept()).unwrap() } else { Vec::new() };
                 assert!(torn[begin..].starts_with(&kept) && torn[begin + kept.len()..].iter().all(|&byte| byte == 0));
             }
         }
