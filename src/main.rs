@@ -10,6 +10,7 @@ mod maintenance;
 mod node;
 mod progress;
 mod scratch;
+mod stop;
 mod telemetry;
 
 use std::process::ExitCode;

@@ -5,17 +5,16 @@
 //! is what two processes on the same partitions do all the time.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use anyhow::{Result, bail};
 use stempoint_ingest::fold::{FoldError, FoldOptions};
 use stempoint_ingest::settlement::SettleOptions;
-use tokio::signal::unix::{SignalKind, signal};
 
 use crate::cli::{IngestArgs, SettleArgs};
 use crate::context::Context;
 use crate::node::{LogChoice, Node, Parts, Unwatched};
+use crate::stop::StopRequest;
 
 /// The wait before a process that was overtaken starts again.
 const AGAIN_AFTER: Duration = Duration::from_millis(200);
@@ -46,20 +45,10 @@ fn needs_kafka(context: &Context, command: &str) -> Result<()> {
 }
 
 fn until_stopped(context: &Context, parts: impl Fn() -> Parts) -> Result<()> {
-    let asked = Arc::new(AtomicBool::new(false));
-    context.runtime.block_on(async {
-        for kind in [SignalKind::terminate(), SignalKind::interrupt()] {
-            let (asked, mut signals) = (Arc::clone(&asked), signal(kind)?);
-            tokio::spawn(async move {
-                signals.recv().await;
-                asked.store(true, Ordering::SeqCst);
-            });
-        }
-        Ok::<(), std::io::Error>(())
-    })?;
-    while !asked.load(Ordering::SeqCst) {
+    let stop_request = StopRequest::listen(context.runtime.handle())?;
+    while !stop_request.was_asked() {
         let node = Node::start(&context.data, &context.log, parts(), context.runtime.handle(), Arc::new(Unwatched))?;
-        while !asked.load(Ordering::SeqCst) && !node.has_failed() {
+        while !stop_request.was_asked() && !node.has_failed() {
             std::thread::sleep(Duration::from_millis(50));
         }
         match node.stop() {

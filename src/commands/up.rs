@@ -8,13 +8,13 @@ use stempoint_api::{Api, Metrics, serve};
 use stempoint_ingest::fold::FoldOptions;
 use stempoint_ingest::settlement::SettleOptions;
 use tokio::net::TcpListener;
-use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 
 use crate::cli::UpArgs;
 use crate::context::Context;
 use crate::maintenance;
 use crate::node::{Node, Parts};
+use crate::stop::StopRequest;
 
 /// How often the node is looked at.
 const LOOK: Duration = Duration::from_millis(200);
@@ -26,8 +26,7 @@ pub fn run(context: &Context, args: &UpArgs) -> Result<()> {
             args.listen
         );
     }
-    // Before anything starts, so that a signal is never answered by sudden death.
-    let signals = context.runtime.block_on(async { Signals::new() })?;
+    let stop_request = StopRequest::listen(context.runtime.handle())?;
     let mut lock = context.data.lock()?;
     let listener = context
         .runtime
@@ -57,33 +56,25 @@ pub fn run(context: &Context, args: &UpArgs) -> Result<()> {
         "stempoint is up: data {}, events at http://{address}/api/v1/events, stop with Ctrl-C",
         context.data.path().display()
     );
-    let served = context.runtime.block_on(serve_until_stopped(&node, Arc::clone(&api), listener, signals));
+    let served = context.runtime.block_on(serve_until_stopped(&node, Arc::clone(&api), listener, stop_request));
     eprintln!("stopping: what was taken is committed first");
     let stopped = node.stop();
     drop(lock);
     served.and(stopped)
 }
 
-/// The signals that ask for a stop.
-struct Signals {
-    terminate: Signal,
-    interrupt: Signal,
-}
-
-impl Signals {
-    /// Has to be called within a runtime.
-    fn new() -> std::io::Result<Signals> {
-        Ok(Signals { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
-    }
-}
-
-async fn serve_until_stopped(node: &Node, api: Arc<Api>, listener: TcpListener, signals: Signals) -> Result<()> {
+async fn serve_until_stopped(
+    node: &Node,
+    api: Arc<Api>,
+    listener: TcpListener,
+    stop_request: StopRequest,
+) -> Result<()> {
     let (stop, mut stopped) = watch::channel(false);
     let server = tokio::spawn(serve(Arc::clone(&api), listener, async move {
         // An error means that the sender is gone, which is a stop too.
         let _ = stopped.changed().await;
     }));
-    wait_for_stop(node, &api, signals).await;
+    wait_for_stop(node, &api, stop_request).await;
     api.drain();
     let _ = stop.send(true);
     // Clients that keep their connections open do not hold up the stop.
@@ -95,11 +86,10 @@ async fn serve_until_stopped(node: &Node, api: Arc<Api>, listener: TcpListener, 
 }
 
 /// Waits for a signal, or for a fold that has ended on its own.
-async fn wait_for_stop(node: &Node, api: &Api, mut signals: Signals) {
+async fn wait_for_stop(node: &Node, api: &Api, mut stop_request: StopRequest) {
     loop {
         tokio::select! {
-            _ = signals.terminate.recv() => return,
-            _ = signals.interrupt.recv() => return,
+            () = stop_request.asked() => return,
             () = tokio::time::sleep(LOOK) => {
                 if node.has_failed() {
                     api.fail("a fold has stopped; the process ends");
