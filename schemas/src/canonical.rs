@@ -4,43 +4,48 @@
 //! Invariant: two rows have the same bytes exactly if they hold the same
 //! values, however their columns are stored (plain or as dictionaries).
 
-use arrow::array::{Array, ArrayRef, AsArray};
+use arrow::array::{
+    Array, ArrayRef, AsArray, BinaryArray, BooleanArray, Decimal128Array, Int32Array, Int64Array, StringArray,
+    TimestampMicrosecondArray,
+};
+use arrow::buffer::NullBuffer;
 use arrow::compute::cast;
-use arrow::datatypes::{DataType, Decimal128Type, Int32Type, Int64Type, TimeUnit, TimestampMicrosecondType};
+use arrow::datatypes::{DataType, Int32Type, TimeUnit};
 use arrow::record_batch::RecordBatch;
 
 use crate::row::ColumnError;
 
 /// Reads rows of a batch as canonical bytes.
 pub struct CanonicalRows {
-    columns: Vec<ArrayRef>,
+    columns: Vec<Column>,
     rows: usize,
+}
+
+/// A column whose type was looked at once.
+struct Column {
+    nulls: Option<NullBuffer>,
+    values: Values,
+}
+
+enum Values {
+    Int32(Int32Array),
+    Int64(Int64Array),
+    Time(TimestampMicrosecondArray),
+    Decimal(Decimal128Array),
+    Boolean(BooleanArray),
+    Text(StringArray),
+    /// Texts that are stored once each, and which of them a row has.
+    Dictionary(Int32Array, StringArray),
+    Bytes(BinaryArray),
 }
 
 impl CanonicalRows {
     /// Takes the batch's columns in their order.
     pub fn new(batch: &RecordBatch) -> Result<CanonicalRows, ColumnError> {
         let schema = batch.schema();
-        let columns = batch
-            .columns()
-            .iter()
-            .zip(schema.fields())
-            .map(|(column, field)| match column.data_type() {
-                DataType::Dictionary(_, _) | DataType::Utf8View | DataType::LargeUtf8 => {
-                    cast(column, &DataType::Utf8).map_err(|_| ColumnError(field.name().clone()))
-                }
-                DataType::BinaryView | DataType::LargeBinary => {
-                    cast(column, &DataType::Binary).map_err(|_| ColumnError(field.name().clone()))
-                }
-                DataType::Int32
-                | DataType::Int64
-                | DataType::Utf8
-                | DataType::Binary
-                | DataType::Boolean
-                | DataType::Decimal128(_, _)
-                | DataType::Timestamp(TimeUnit::Microsecond, _) => Ok(column.clone()),
-                _ => Err(ColumnError(field.name().clone())),
-            })
+        let columns = batch.columns().iter().zip(schema.fields());
+        let columns = columns
+            .map(|(column, field)| Column::new(column).ok_or_else(|| ColumnError(field.name().clone())))
             .collect::<Result<_, _>>()?;
         Ok(CanonicalRows { columns, rows: batch.num_rows() })
     }
@@ -58,29 +63,53 @@ impl CanonicalRows {
     /// Appends a row's bytes.
     pub fn write(&self, row: usize, out: &mut Vec<u8>) {
         for column in &self.columns {
-            if column.is_null(row) {
+            if column.nulls.as_ref().is_some_and(|nulls| nulls.is_null(row)) {
                 out.push(0);
                 continue;
             }
             out.push(1);
-            match column.data_type() {
-                DataType::Int32 => out.extend(column.as_primitive::<Int32Type>().value(row).to_le_bytes()),
-                DataType::Int64 => out.extend(column.as_primitive::<Int64Type>().value(row).to_le_bytes()),
-                DataType::Timestamp(_, _) => {
-                    out.extend(column.as_primitive::<TimestampMicrosecondType>().value(row).to_le_bytes());
-                }
-                DataType::Decimal128(_, _) => {
-                    out.extend(column.as_primitive::<Decimal128Type>().value(row).to_le_bytes())
-                }
-                DataType::Boolean => out.push(u8::from(column.as_boolean().value(row))),
-                DataType::Utf8 => sized(column.as_string::<i32>().value(row).as_bytes(), out),
-                _ => sized(column.as_binary::<i32>().value(row), out),
+            match &column.values {
+                Values::Int32(values) => out.extend_from_slice(&values.value(row).to_le_bytes()),
+                Values::Int64(values) => out.extend_from_slice(&values.value(row).to_le_bytes()),
+                Values::Time(values) => out.extend_from_slice(&values.value(row).to_le_bytes()),
+                Values::Decimal(values) => out.extend_from_slice(&values.value(row).to_le_bytes()),
+                Values::Boolean(values) => out.push(u8::from(values.value(row))),
+                Values::Text(values) => sized(values.value(row).as_bytes(), out),
+                Values::Dictionary(keys, values) => sized(values.value(keys.value(row) as usize).as_bytes(), out),
+                Values::Bytes(values) => sized(values.value(row), out),
             }
         }
     }
 }
 
+impl Column {
+    /// `None` where no table has a column of that type.
+    fn new(column: &ArrayRef) -> Option<Column> {
+        let values = match column.data_type() {
+            DataType::Int32 => Values::Int32(column.as_primitive().clone()),
+            DataType::Int64 => Values::Int64(column.as_primitive().clone()),
+            DataType::Timestamp(TimeUnit::Microsecond, _) => Values::Time(column.as_primitive().clone()),
+            DataType::Decimal128(_, _) => Values::Decimal(column.as_primitive().clone()),
+            DataType::Boolean => Values::Boolean(column.as_boolean().clone()),
+            DataType::Dictionary(key, value) if (&**key, &**value) == (&DataType::Int32, &DataType::Utf8) => {
+                let dictionary = column.as_dictionary::<Int32Type>();
+                Values::Dictionary(dictionary.keys().clone(), dictionary.values().as_string().clone())
+            }
+            DataType::Utf8 => Values::Text(column.as_string().clone()),
+            DataType::Utf8View | DataType::LargeUtf8 | DataType::Dictionary(_, _) => {
+                Values::Text(cast(column, &DataType::Utf8).ok()?.as_string().clone())
+            }
+            DataType::Binary => Values::Bytes(column.as_binary().clone()),
+            DataType::BinaryView | DataType::LargeBinary => {
+                Values::Bytes(cast(column, &DataType::Binary).ok()?.as_binary().clone())
+            }
+            _ => return None,
+        };
+        Some(Column { nulls: column.logical_nulls(), values })
+    }
+}
+
 fn sized(bytes: &[u8], out: &mut Vec<u8>) {
-    out.extend((bytes.len() as u32).to_le_bytes());
+    out.extend_from_slice(&(bytes.len() as u32).to_le_bytes());
     out.extend_from_slice(bytes);
 }

@@ -18,19 +18,26 @@ pub enum Outcome {
     Rejected,
 }
 
+/// BLAKE3 of the parts one after the other. Most of what is hashed here is
+/// short, and hashing one short piece is faster than feeding a hasher.
+fn hash_of(parts: &[&[u8]]) -> Hash {
+    let mut buffer = [0u8; 512];
+    let mut length = 0;
+    for part in parts {
+        let Some(space) = buffer.get_mut(length..length + part.len()) else {
+            let mut hasher = blake3::Hasher::new();
+            parts.iter().for_each(|part| _ = hasher.update(part));
+            return *hasher.finalize().as_bytes();
+        };
+        space.copy_from_slice(part);
+        length += part.len();
+    }
+    *blake3::hash(&buffer[..length]).as_bytes()
+}
+
 /// The hash of an event's content: its source and its canonical bytes.
 pub fn content_hash(source: &[u8], canonical: &[u8]) -> Hash {
-    let mut buffer = [0u8; 1024];
-    let length = 2 + source.len() + canonical.len();
-    if length <= buffer.len() && source.len() <= usize::from(u16::MAX) {
-        buffer[..2].copy_from_slice(&(source.len() as u16).to_le_bytes());
-        buffer[2..2 + source.len()].copy_from_slice(source);
-        buffer[2 + source.len()..length].copy_from_slice(canonical);
-        return *blake3::hash(&buffer[..length]).as_bytes();
-    }
-    let mut hasher = blake3::Hasher::new();
-    hasher.update(&(source.len() as u16).to_le_bytes()).update(source).update(canonical);
-    *hasher.finalize().as_bytes()
+    hash_of(&[&(source.len() as u16).to_le_bytes(), source, canonical])
 }
 
 /// The part of a content hash that the deduplication index keeps.
@@ -42,19 +49,7 @@ pub fn fingerprint(content: &Hash) -> u64 {
 
 /// The 128-bit hash of `(source, id)`.
 pub fn identity_hash(source: &[u8], id: &[u8]) -> u128 {
-    let mut buffer = [0u8; 640];
-    let length = 2 + source.len() + id.len();
-    let hash = if length <= buffer.len() {
-        buffer[..2].copy_from_slice(&(source.len() as u16).to_le_bytes());
-        buffer[2..2 + source.len()].copy_from_slice(source);
-        buffer[2 + source.len()..length].copy_from_slice(id);
-        blake3::hash(&buffer[..length])
-    } else {
-        let mut hasher = blake3::Hasher::new();
-        hasher.update(&(source.len() as u16).to_le_bytes()).update(source).update(id);
-        hasher.finalize()
-    };
-    first_128(hash.as_bytes())
+    first_128(&hash_of(&[&(source.len() as u16).to_le_bytes(), source, id]))
 }
 
 /// The 128-bit hash of a source.
@@ -70,21 +65,14 @@ fn first_128(hash: &Hash) -> u128 {
 
 /// The hash of a duplicate's row: its source and the offset that it repeats.
 pub fn duplicate_hash(source: &[u8], original: u64) -> Hash {
-    let mut hasher = blake3::Hasher::new();
-    hasher.update(&original.to_le_bytes()).update(source);
-    *hasher.finalize().as_bytes()
+    hash_of(&[&original.to_le_bytes(), source])
 }
 
 /// The hash of a reject's row: its reason, its key and its raw bytes.
 pub fn reject_hash(reason: &str, key: Option<&[u8]>, raw: &[u8]) -> Hash {
-    let mut hasher = blake3::Hasher::new();
-    hasher.update(&[reason.len() as u8]).update(reason.as_bytes());
-    match key {
-        Some(key) => hasher.update(&(key.len() as u64 + 1).to_le_bytes()).update(key),
-        None => hasher.update(&0u64.to_le_bytes()),
-    };
-    hasher.update(raw);
-    *hasher.finalize().as_bytes()
+    let key_length = key.map_or(0, |key| key.len() as u64 + 1);
+    let key = key.unwrap_or_default();
+    hash_of(&[&[reason.len() as u8], reason.as_bytes(), &key_length.to_le_bytes(), key, raw])
 }
 
 /// The leaf of one record of the usage log: where it stood, when it was
@@ -103,9 +91,7 @@ pub fn usage_leaf(partition: u32, offset: u64, recorded_us: i64, outcome: Outcom
 /// The leaf of one row that settlement wrote: the table's name and the row's
 /// canonical bytes.
 pub fn settlement_leaf(table: &str, row: &[u8]) -> Hash {
-    let mut hasher = blake3::Hasher::new();
-    hasher.update(&[0, table.len() as u8]).update(table.as_bytes()).update(row);
-    *hasher.finalize().as_bytes()
+    hash_of(&[&[0, table.len() as u8], table.as_bytes(), row])
 }
 
 /// The hash of a log record, to notice a log that was replaced.
@@ -113,12 +99,16 @@ pub fn record_hash(key: Option<&[u8]>, value: &[u8]) -> Hash {
     reject_hash("", key, value)
 }
 
+/// The key that sets the nodes of a tree apart from its leaves. RFC 6962 does
+/// so with a first byte, which would make a node longer than one block of
+/// BLAKE3 and its hash twice as expensive.
+const NODE_KEY: &Hash = b"stempoint: a node of a merkle v1";
+
 fn node(left: &Hash, right: &Hash) -> Hash {
-    let mut buffer = [0u8; 65];
-    buffer[0] = 1;
-    buffer[1..33].copy_from_slice(left);
-    buffer[33..].copy_from_slice(right);
-    *blake3::hash(&buffer).as_bytes()
+    let mut both = [0u8; 64];
+    both[..32].copy_from_slice(left);
+    both[32..].copy_from_slice(right);
+    *blake3::keyed_hash(NODE_KEY, &both).as_bytes()
 }
 
 /// A Merkle tree that only grows: its size and the roots of its perfect

@@ -17,7 +17,7 @@ use stempoint_workload::simple::{Accepted, Books as Expected, Cell, Record, deci
 use crate::harness::{Books, Server, scaled};
 
 /// Every named step of the ingest commit and of settlement.
-const POINTS: [&str; 22] = [
+const POINTS: [&str; 21] = [
     "ingest.before_tables:2",
     "store.put_file.before@api_calls:2",
     "store.put_file.after@api_calls:2",
@@ -37,8 +37,7 @@ const POINTS: [&str; 22] = [
     "store.commit.after@control:2",
     "store.commit.after@charges:2",
     "store.commit.after@journal:2",
-    "settlement.after_table:2",
-    "settlement.after_table:3",
+    "settlement.after_tables:2",
     "settlement.after_commit:2",
 ];
 

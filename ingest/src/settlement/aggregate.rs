@@ -5,8 +5,10 @@
 //! with the same quantities.
 
 use arrow::array::{
-    Array, Decimal128Array, DictionaryArray, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray,
+    Array, Decimal128Array, DictionaryArray, Int32Array, Int64Array, RecordBatch, StringArray,
+    TimestampMicrosecondArray,
 };
+use arrow::buffer::BooleanBuffer;
 use arrow::datatypes::Int32Type;
 use hashbrown::HashMap;
 use stempoint_core::names::{Name, Names};
@@ -17,24 +19,18 @@ use stempoint_schemas::tables::{API_CALLS, GPU_USAGE, Table};
 use stempoint_schemas::time::{HOUR_US, Hour};
 use stempoint_schemas::watermark::Watermarks;
 
-/// The columns that settlement reads of a usage table.
-pub fn columns(table: &Table) -> &'static [&'static str] {
-    if table.name == API_CALLS.name {
-        &[
-            "_partition",
-            "_offset",
-            "time",
-            "customer",
-            "provider",
-            "model",
-            "region",
-            "input_tokens",
-            "output_tokens",
-            "cached_input_tokens",
-        ]
-    } else {
-        &["_partition", "_offset", "time", "customer", "node", "gpu", "region", "gpu_seconds", "energy_joules"]
-    }
+/// Where a row stands: read only of files that hold rows outside the range.
+const PLACE: [&str; 2] = ["_partition", "_offset"];
+const OF_API_CALLS: [&str; 8] =
+    ["time", "customer", "provider", "model", "region", "input_tokens", "output_tokens", "cached_input_tokens"];
+const OF_GPU_USAGE: [&str; 7] = ["time", "customer", "node", "gpu", "region", "gpu_seconds", "energy_joules"];
+
+/// The columns that settlement reads of a usage table, with or without the
+/// rows' places.
+pub fn columns(table: &Table, places: bool) -> Vec<&'static str> {
+    let metered: &[&str] = if table.name == API_CALLS.name { &OF_API_CALLS } else { &OF_GPU_USAGE };
+    let places: &[&str] = if places { &PLACE } else { &[] };
+    [places, metered].concat()
 }
 
 /// The usage tables that have meters.
@@ -46,15 +42,12 @@ const UNIT: i128 = 1_000_000_000;
 /// One joule in millijoules becomes 10^-9 joules.
 const MILLI: i128 = 1_000_000;
 
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
-struct Cell {
-    party: Name,
-    currency: Name,
-    dimensions: Dimensions,
-    hour: Hour,
-}
+/// What rows have in common apart from their parties. There are few of these
+/// at a time, so a row's sums are found by two small numbers.
+type Kind = (Dimensions, Hour);
 
-type Cells = HashMap<Cell, [i128; METERS], foldhash::fast::RandomState>;
+/// Sums by party and kind. The key is both numbers in one.
+type Cells = HashMap<u64, [i128; METERS], foldhash::fast::RandomState>;
 
 /// Adds up rows between two vectors of watermarks.
 pub struct Aggregator {
@@ -63,6 +56,8 @@ pub struct Aggregator {
     to: Watermarks,
     names: Names,
     currency: Name,
+    kinds: Vec<Kind>,
+    kind_numbers: HashMap<Kind, u32, foldhash::fast::RandomState>,
     customers: Cells,
     providers: Cells,
     rows: u64,
@@ -80,6 +75,8 @@ impl Aggregator {
             to,
             names,
             currency,
+            kinds: Vec::new(),
+            kind_numbers: HashMap::default(),
             customers: Cells::default(),
             providers: Cells::default(),
             rows: 0,
@@ -112,20 +109,18 @@ impl Aggregator {
     }
 
     /// Adds the rows of a batch of a usage table with its [`columns`], texts
-    /// as dictionaries.
+    /// as dictionaries. Without the rows' places all of them are added.
     pub fn add(&mut self, table: &Table, batch: &RecordBatch) -> Result<(), ColumnError> {
-        let places = Places::new(batch)?;
+        let wanted = self.wanted_rows(batch)?;
         let times = typed::<TimestampMicrosecondArray>(batch, "time")?;
         let customers = self.interned(batch, "customer")?;
         let regions = self.interned(batch, "region")?;
+        let is_wanted = |row: &usize| wanted.as_ref().is_none_or(|wanted| wanted.value(*row));
         if table.name == GPU_USAGE.name {
             let (nodes, gpus) = (self.interned(batch, "node")?, self.interned(batch, "gpu")?);
             let seconds = typed::<Decimal128Array>(batch, "gpu_seconds")?;
             let energies = typed::<Decimal128Array>(batch, "energy_joules")?;
-            for row in 0..batch.num_rows() {
-                if !places.between(row, &self.from, &self.to) {
-                    continue;
-                }
+            for row in (0..batch.num_rows()).filter(is_wanted) {
                 let dimensions = Dimensions { model: Name::NONE, gpu: gpus.name(row), region: regions.name(row) };
                 let energy = if energies.is_null(row) { 0 } else { energies.value(row) * MILLI };
                 let quantities = [0, 0, 0, 0, seconds.value(row), energy];
@@ -136,24 +131,28 @@ impl Aggregator {
             let inputs = typed::<Int64Array>(batch, "input_tokens")?;
             let outputs = typed::<Int64Array>(batch, "output_tokens")?;
             let cached = typed::<Int64Array>(batch, "cached_input_tokens")?;
-            for row in 0..batch.num_rows() {
-                if !places.between(row, &self.from, &self.to) {
-                    continue;
-                }
+            for row in (0..batch.num_rows()).filter(is_wanted) {
                 let dimensions = Dimensions { model: models.name(row), gpu: Name::NONE, region: regions.name(row) };
                 let cached = if cached.is_null(row) { 0 } else { cached.value(row) };
-                let quantities = [
-                    i128::from(inputs.value(row)) * UNIT,
-                    i128::from(outputs.value(row)) * UNIT,
-                    i128::from(cached) * UNIT,
-                    UNIT,
-                    0,
-                    0,
-                ];
+                let tokens = |count: i64| i128::from(count) * UNIT;
+                let quantities = [tokens(inputs.value(row)), tokens(outputs.value(row)), tokens(cached), UNIT, 0, 0];
                 self.count(customers.name(row), providers.name(row), dimensions, times.value(row), quantities);
             }
         }
         Ok(())
+    }
+
+    /// Which rows lie in [from, to); `None` where all do.
+    fn wanted_rows(&self, batch: &RecordBatch) -> Result<Option<BooleanBuffer>, ColumnError> {
+        if batch.column_by_name(PLACE[0]).is_none() {
+            return Ok(None);
+        }
+        let (partitions, offsets): (Int32Array, Int64Array) = (typed(batch, PLACE[0])?, typed(batch, PLACE[1])?);
+        let is_wanted = |row: usize| {
+            let (partition, offset) = (partitions.value(row).cast_unsigned(), offsets.value(row).cast_unsigned());
+            !self.from.is_above(partition, offset) && self.to.is_above(partition, offset)
+        };
+        Ok(Some(BooleanBuffer::collect_bool(batch.num_rows(), is_wanted)))
     }
 
     fn count(
@@ -165,14 +164,21 @@ impl Aggregator {
         quantities: [i128; METERS],
     ) {
         let hour = Hour(time_us.div_euclid(HOUR_US) as i32);
+        let kind = self.kind((dimensions, hour));
         for (cells, party) in [(&mut self.customers, customer), (&mut self.providers, provider)] {
-            let cell = Cell { party, currency: self.currency, dimensions, hour };
-            let sums = cells.entry(cell).or_insert([0; METERS]);
+            let sums = cells.entry(cell(party, kind)).or_insert([0; METERS]);
             for (sum, quantity) in sums.iter_mut().zip(quantities) {
                 *sum += quantity;
             }
         }
         self.rows += 1;
+    }
+
+    fn kind(&mut self, kind: Kind) -> u32 {
+        *self.kind_numbers.entry(kind).or_insert_with(|| {
+            self.kinds.push(kind);
+            self.kinds.len() as u32 - 1
+        })
     }
 
     fn interned(&mut self, batch: &RecordBatch, name: &str) -> Result<Interned, ColumnError> {
@@ -185,21 +191,24 @@ impl Aggregator {
 
     /// The sums.
     pub fn finish(self) -> Usage {
-        Usage { names: self.names, customers: cells(self.customers), providers: cells(self.providers), rows: self.rows }
+        let cells = |cells: Cells| {
+            let cell = |(key, quantities)| {
+                let (party, kind) = party_and_kind(key);
+                let (dimensions, hour) = self.kinds[kind];
+                UsageCell { party, currency: self.currency, dimensions, hour, quantities }
+            };
+            cells.into_iter().map(cell).collect()
+        };
+        Usage { customers: cells(self.customers), providers: cells(self.providers), names: self.names, rows: self.rows }
     }
 }
 
-fn cells(cells: Cells) -> Vec<UsageCell> {
-    cells
-        .into_iter()
-        .map(|(cell, quantities)| UsageCell {
-            party: cell.party,
-            currency: cell.currency,
-            dimensions: cell.dimensions,
-            hour: cell.hour,
-            quantities,
-        })
-        .collect()
+fn cell(party: Name, kind: u32) -> u64 {
+    u64::from(party.number()) << 32 | u64::from(kind)
+}
+
+fn party_and_kind(cell: u64) -> (Name, usize) {
+    (Name::from_number((cell >> 32) as u32), (cell & 0xffff_ffff) as usize)
 }
 
 /// A text column as names.
@@ -214,22 +223,6 @@ impl Interned {
             Some(key) => self.names[key],
             None => Name::NONE,
         }
-    }
-}
-
-struct Places {
-    partitions: arrow::array::Int32Array,
-    offsets: Int64Array,
-}
-
-impl Places {
-    fn new(batch: &RecordBatch) -> Result<Places, ColumnError> {
-        Ok(Places { partitions: typed(batch, "_partition")?, offsets: typed(batch, "_offset")? })
-    }
-
-    fn between(&self, row: usize, from: &Watermarks, to: &Watermarks) -> bool {
-        let (partition, offset) = (self.partitions.value(row).cast_unsigned(), self.offsets.value(row).cast_unsigned());
-        !from.is_above(partition, offset) && to.is_above(partition, offset)
     }
 }
 

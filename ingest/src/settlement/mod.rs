@@ -2,10 +2,12 @@
 //! machine what it needs from the tables, and writes what follows.
 
 pub mod aggregate;
+mod ahead;
 mod error;
 mod restore;
 pub mod rows;
 mod service;
+mod write;
 
 pub use error::SettleError;
 pub use restore::{StoredControl, control_rows, stored_charges};

@@ -3,15 +3,18 @@
 //!
 //! Invariant 5: the batches are a function of the outcome alone.
 
+use std::hash::Hash;
 use std::sync::Arc;
 
 use arrow::array::{
-    ArrayRef, BinaryArray, Decimal128Array, Int32Array, Int64Array, RecordBatch, StringArray, StringDictionaryBuilder,
-    TimestampMicrosecondArray,
+    ArrayBuilder, ArrayRef, BinaryArray, Decimal128Array, DictionaryArray, Int32Array, Int64Array, RecordBatch,
+    StringArray, StringBuilder, TimestampMicrosecondArray,
 };
 use arrow::datatypes::{DataType, Int32Type};
 use arrow::error::ArrowError;
-use stempoint_core::charge::{Charge, State};
+use hashbrown::HashMap;
+use stempoint_core::book::AppliedBook;
+use stempoint_core::charge::{Charge, PriceId};
 use stempoint_core::names::Name;
 use stempoint_core::posting::{Account, Entry, Posting};
 use stempoint_core::settlement::{ControlRow, Outcome, Settlement};
@@ -81,35 +84,28 @@ fn prices(settlement: &Settlement, index: usize) -> Result<RecordBatch, ArrowErr
 }
 
 fn charges(settlement: &Settlement, offset: u64, charges: &[Charge]) -> Result<RecordBatch, ArrowError> {
-    let names = settlement.names();
-    let text = |name: Name| names.text(name);
-    let price_names = PriceNames::new(settlement);
-    let periods: Vec<String> = charges.iter().map(|charge| charge.key.period.to_string()).collect();
+    let prices = PriceNames::new(settlement);
+    let name = |pick: fn(&Charge) -> Name| names(settlement, charges.iter().map(pick));
     let columns: Vec<ArrayRef> = vec![
         Arc::new(Int64Array::from_value(offset.cast_signed(), charges.len())),
         lines(charges.len()),
-        texts(charges.iter().map(|charge| Some(charge.key.side.name()))),
-        texts(charges.iter().map(|charge| text(charge.key.party))),
-        texts(charges.iter().map(|charge| Some(charge.key.meter.name()))),
-        texts(charges.iter().map(|charge| text(charge.key.dimensions.model))),
-        texts(charges.iter().map(|charge| text(charge.key.dimensions.gpu))),
-        texts(charges.iter().map(|charge| text(charge.key.dimensions.region))),
+        coded(charges.iter().map(|charge| Some(charge.key.side)), |side| side.name()),
+        name(|charge| charge.key.party),
+        coded(charges.iter().map(|charge| Some(charge.key.meter)), |meter| meter.name()),
+        name(|charge| charge.key.dimensions.model),
+        name(|charge| charge.key.dimensions.gpu),
+        name(|charge| charge.key.dimensions.region),
         times(charges.iter().map(|charge| charge.key.hour.start().us())),
-        texts(periods.iter().map(|period| Some(period.as_str()))),
-        texts(charges.iter().map(|charge| Some(charge.state.name()))),
-        texts(charges.iter().map(|charge| match charge.state {
-            State::Charged(price) => price_names.get(price),
-            _ => None,
-        })),
-        texts(charges.iter().map(|charge| text(charge.key.currency))),
+        coded(charges.iter().map(|charge| Some(charge.key.period)), |period| period.to_string()),
+        coded(charges.iter().map(|charge| Some(charge.state.name())), |state| state),
+        coded(charges.iter().map(|charge| charge.state.price()), |price| prices.get(price)),
+        name(|charge| charge.key.currency),
         decimals(&CHARGES, "quantity", charges.iter().map(|charge| Some(charge.quantity.nano())))?,
     ];
     RecordBatch::try_new(CHARGES.building_schema(), columns)
 }
 
 fn journal(settlement: &Settlement, offset: u64, entries: &[Entry]) -> Result<RecordBatch, ArrowError> {
-    let names = settlement.names();
-    let text = |name: Name| names.text(name);
     let price_names = PriceNames::new(settlement);
     let rows: Vec<(usize, usize, &Entry, &Posting)> = entries
         .iter()
@@ -118,26 +114,28 @@ fn journal(settlement: &Settlement, offset: u64, entries: &[Entry]) -> Result<Re
             entry.postings.iter().enumerate().map(move |(line, posting)| (number + 1, line + 1, entry, posting))
         })
         .collect();
-    let accounts: Vec<String> = rows.iter().map(|(_, _, _, posting)| account(settlement, posting.account)).collect();
-    let periods: Vec<String> = rows.iter().map(|(_, _, entry, _)| entry.period.to_string()).collect();
-    let priced = |entry: &Entry| {
-        let applied = settlement.books().get(entry.price.book as usize);
-        applied.and_then(|applied| Some((applied, applied.book.prices.get(entry.price.position as usize)?)))
+    let book = |price: PriceId| settlement.books().get(price.book as usize).map(|applied| &applied.book);
+    let currency = |price| book(price).map_or("", |book| book.currency.as_str());
+    let meter = |price: PriceId| {
+        let row = book(price).and_then(|book| book.prices.get(price.position as usize));
+        row.map_or("", |row| row.meter.name())
     };
-    let dimension = |pick: fn(Dimensions) -> Name| texts(rows.iter().map(move |(_, _, _, p)| text(pick(p.dimensions))));
+    let prices = || rows.iter().map(|(_, _, entry, _)| Some(entry.price));
+    let dimension =
+        |pick: fn(&Dimensions) -> Name| names(settlement, rows.iter().map(move |(_, _, _, p)| pick(&p.dimensions)));
     let columns: Vec<ArrayRef> = vec![
         Arc::new(Int64Array::from_value(offset.cast_signed(), rows.len())),
         Arc::new(Int32Array::from_iter_values(rows.iter().map(|(number, _, _, _)| *number as i32))),
         Arc::new(Int32Array::from_iter_values(rows.iter().map(|(_, line, _, _)| *line as i32))),
-        texts(accounts.iter().map(|account| Some(account.as_str()))),
-        texts(rows.iter().map(|(_, _, entry, _)| priced(entry).map(|(applied, _)| applied.book.currency.as_str()))),
+        coded(rows.iter().map(|(_, _, _, posting)| Some(posting.account)), |of| account(settlement, of)),
+        coded(prices(), currency),
         decimals(&JOURNAL, "amount", rows.iter().map(|(_, _, _, posting)| Some(posting.amount.pico())))?,
-        texts(rows.iter().map(|(_, _, entry, _)| priced(entry).map(|(_, price)| price.meter.name()))),
+        coded(prices(), meter),
         dimension(|d| d.model),
         dimension(|d| d.gpu),
         dimension(|d| d.region),
-        texts(periods.iter().map(|period| Some(period.as_str()))),
-        texts(rows.iter().map(|(_, _, entry, _)| price_names.get(entry.price))),
+        coded(rows.iter().map(|(_, _, entry, _)| Some(entry.period)), |period| period.to_string()),
+        coded(prices(), |price| price_names.get(price)),
         decimals(&JOURNAL, "quantity", rows.iter().map(|(_, _, _, p)| p.quantity.map(|quantity| quantity.nano())))?,
     ];
     RecordBatch::try_new(JOURNAL.building_schema(), columns)
@@ -159,14 +157,15 @@ struct PriceNames(Vec<Vec<String>>);
 
 impl PriceNames {
     fn new(settlement: &Settlement) -> PriceNames {
-        let of_book = |applied: &stempoint_core::book::AppliedBook| {
+        let of_book = |applied: &AppliedBook| {
             (1..=applied.book.prices.len()).map(|position| format!("{}-{position}", applied.offset)).collect()
         };
         PriceNames(settlement.books().iter().map(of_book).collect())
     }
 
-    fn get(&self, price: stempoint_core::charge::PriceId) -> Option<&str> {
-        self.0.get(price.book as usize)?.get(price.position as usize).map(String::as_str)
+    fn get(&self, price: PriceId) -> &str {
+        let book = self.0.get(price.book as usize);
+        book.and_then(|names| names.get(price.position as usize)).map_or("", String::as_str)
     }
 }
 
@@ -179,9 +178,29 @@ fn times(values: impl Iterator<Item = i64>) -> ArrayRef {
 }
 
 fn texts<'a>(values: impl Iterator<Item = Option<&'a str>>) -> ArrayRef {
-    let mut builder = StringDictionaryBuilder::<Int32Type>::new();
-    values.for_each(|value| builder.append_option(value));
-    Arc::new(builder.finish())
+    coded(values, |text| text)
+}
+
+fn names(settlement: &Settlement, values: impl Iterator<Item = Name>) -> ArrayRef {
+    let known = settlement.names();
+    coded(values.map(|name| (!name.is_none()).then_some(name)), |name| known.text(name).unwrap_or_default())
+}
+
+/// A column of few different values, of which each one's text is made once.
+fn coded<T: Copy + Eq + Hash, S: AsRef<str>>(
+    values: impl Iterator<Item = Option<T>>,
+    mut text: impl FnMut(T) -> S,
+) -> ArrayRef {
+    let mut keys: HashMap<T, i32, foldhash::fast::RandomState> = HashMap::default();
+    let mut texts = StringBuilder::new();
+    let mut key = |value: T| {
+        *keys.entry(value).or_insert_with(|| {
+            texts.append_value(text(value));
+            texts.len() as i32 - 1
+        })
+    };
+    let keys: Int32Array = values.map(|value| value.map(&mut key)).collect();
+    Arc::new(DictionaryArray::<Int32Type>::new(keys, Arc::new(texts.finish())))
 }
 
 fn decimals(table: &Table, column: &str, values: impl Iterator<Item = Option<i128>>) -> Result<ArrayRef, ArrowError> {

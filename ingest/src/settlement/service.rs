@@ -1,10 +1,8 @@
 //! The settlement service: one thread that handles control events in order
 //! and adds up usage ahead of the next settle event.
 //!
-//! Invariants: one control event at a time; each table is fenced by the next
-//! control offset and skipped where it is ahead, so that a leader replaced in
-//! the middle neither repeats nor skips (1); an event's rows are visible only
-//! once all tables have them.
+//! Invariant 1: one control event at a time, each written before the next one
+//! is looked at.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -13,24 +11,19 @@ use std::time::{Duration, Instant};
 
 use stempoint_core::control::{self, Act};
 use stempoint_core::settlement::{ControlRecord, Need, Outcome, Pending, Settlement, Supply};
-use stempoint_core::usage::Usage;
-use stempoint_schemas::canonical::CanonicalRows;
 use stempoint_schemas::commit::Commit;
-use stempoint_schemas::hash::{self, Hash, Tree};
-use stempoint_schemas::tables::{self, CHARGES, CONTROL, JOURNAL, PRICES};
+use stempoint_schemas::hash::{self, Tree};
+use stempoint_schemas::tables::{CHARGES, CONTROL, JOURNAL, PRICES};
 use stempoint_schemas::watermark::Watermarks;
-use stempoint_store::crash::crash_point;
-use stempoint_store::ledger::{Ledger, overlaps, spec};
-use stempoint_store::{Appended, Fence, ParquetEncoder, ReadOptions, Tuning};
+use stempoint_store::ledger::Ledger;
 
-use super::aggregate::{self, Aggregator, METERED};
+use super::ahead::UsageAhead;
 use super::error::SettleError;
-use super::{restore, rows};
+use super::restore;
+use super::write::write;
 use crate::fold::check_log;
 use crate::log::{Batch, EventLog, Limits, PartitionReader, Topic};
 
-/// The name of settlement's fence in each of its tables.
-const FENCE: &str = "settlement";
 /// The source of the leader's own control events.
 pub const LEADER_SOURCE: &str = "settlement/leader";
 /// How long the service waits for a control event.
@@ -112,15 +105,6 @@ struct Record {
     value: Vec<u8>,
 }
 
-/// Usage that was added up ahead of its settle event.
-struct Ahead {
-    aggregator: Aggregator,
-    since: Instant,
-    busy: Duration,
-    /// Whether the settle event for it is on the log.
-    asked: bool,
-}
-
 struct Settler {
     ledger: Ledger,
     log: Arc<dyn EventLog>,
@@ -131,7 +115,7 @@ struct Settler {
     settlement: Settlement,
     tree: Tree,
     reader: Box<dyn PartitionReader>,
-    ahead: Option<Ahead>,
+    ahead: UsageAhead,
 }
 
 impl Settler {
@@ -154,6 +138,7 @@ impl Settler {
         check_log(log.as_ref(), Topic::Control, 0, head.control_offset, head.control_record)?;
         let settlement = restore::settlement(ledger, &head, &options.default_currency)?;
         let reader = log.reader(Topic::Control, 0, head.control_offset)?;
+        let ahead = UsageAhead::new(ledger, runtime, options.rows_max, &options.default_currency);
         Ok(Settler {
             ledger: ledger.clone(),
             log: Arc::clone(log),
@@ -164,7 +149,7 @@ impl Settler {
             settlement,
             tree: head.settlement,
             reader,
-            ahead: None,
+            ahead,
         })
     }
 
@@ -200,69 +185,14 @@ impl Settler {
     /// Adds up what has become visible, and appends a settle event when it is
     /// due. Says whether there was anything to do.
     fn work_ahead(&mut self) -> Result<bool, SettleError> {
-        if !self.options.leads || self.ahead.as_ref().is_some_and(|ahead| ahead.asked) {
+        if !self.options.leads || self.ahead.is_asked() {
             return Ok(false);
         }
-        let visible = self.runtime.block_on(self.ledger.head())?.visible();
-        let from = self.ahead.as_ref().map_or_else(|| self.settlement.settled().clone(), |a| a.aggregator.to().clone());
-        let to = self.next_step(&from, &visible);
-        let worked = to != from;
-        if worked {
-            let started = Instant::now();
-            let mut ahead = self.ahead.take().unwrap_or_else(|| Ahead {
-                aggregator: Aggregator::new(from.clone(), from.clone(), &self.options.default_currency),
-                since: started,
-                busy: Duration::ZERO,
-                asked: false,
-            });
-            ahead.aggregator.extend_to(to);
-            self.add_up(&mut ahead.aggregator)?;
-            ahead.busy += started.elapsed();
-            self.ahead = Some(ahead);
-        }
-        let due = self.ahead.as_ref().is_some_and(|ahead| {
-            ahead.aggregator.rows() >= self.options.rows_max || ahead.since.elapsed() >= self.options.interval
-        });
-        if due && let Some(ahead) = &mut self.ahead {
-            let watermarks = ahead.aggregator.to().clone();
-            ahead.asked = true;
+        let worked = self.ahead.step(self.settlement.settled())?;
+        if let Some(watermarks) = self.ahead.ask_if_due(self.options.rows_max, self.options.interval) {
             self.log.submit(Topic::Control, settle_event(LEADER_SOURCE, &watermarks)).wait()?;
         }
         Ok(worked)
-    }
-
-    /// A vector between `from` and `visible`, so that one settle event stays
-    /// near its number of rows.
-    fn next_step(&self, from: &Watermarks, visible: &Watermarks) -> Watermarks {
-        let partitions = visible.len().max(1) as u64;
-        let step = self.options.rows_max.div_ceil(partitions).max(1);
-        let mut to = from.clone();
-        for (partition, offset) in visible.iter() {
-            to.set(partition, offset.min(from.get(partition).saturating_add(step)).max(from.get(partition)));
-        }
-        to
-    }
-
-    fn add_up(&self, aggregator: &mut Aggregator) -> Result<(), SettleError> {
-        let (from, to) = (aggregator.from().clone(), aggregator.to().clone());
-        for table in METERED {
-            let stored = self.ledger.table(table);
-            self.runtime.block_on(stored.refresh())?;
-            for file in stored.snapshot().files() {
-                if !to.iter().any(|(partition, end)| overlaps(file, partition, from.get(partition), end)) {
-                    continue;
-                }
-                let options = ReadOptions {
-                    columns: Some(aggregate::columns(table)),
-                    dictionaries: true,
-                    ..ReadOptions::default()
-                };
-                for batch in stored.read_file(file, &options)? {
-                    aggregator.add(table, &batch?)?;
-                }
-            }
-        }
-        Ok(())
     }
 
     /// Handles one control event; false where the service was asked to stop
@@ -284,7 +214,8 @@ impl Settler {
             }
             Supplied::Refused(reason) => (self.settlement.refuse(pending, reason), 0),
         };
-        self.write(&outcome, hash::record_hash(record.key.as_deref(), &record.value))?;
+        let hash = hash::record_hash(record.key.as_deref(), &record.value);
+        self.runtime.block_on(write(&self.ledger, &self.settlement, &mut self.tree, &outcome, hash))?;
         busy += started.elapsed();
         self.observer.handled(&outcome, settled_rows, busy);
         Ok(true)
@@ -306,7 +237,7 @@ impl Settler {
                 if !self.wait_until_visible(to)? {
                     return Ok(None);
                 }
-                let (usage, busy) = self.usage(from, to)?;
+                let (usage, busy) = self.ahead.take(from, to)?;
                 return Ok(Some((Supplied::Ready(Supply::Usage(usage)), busy)));
             }
         };
@@ -324,84 +255,11 @@ impl Settler {
             std::thread::sleep(Duration::from_millis(10));
         }
     }
-
-    /// The usage between two vectors: added up ahead if that fits, else now.
-    fn usage(&mut self, from: &Watermarks, to: &Watermarks) -> Result<(Usage, Duration), SettleError> {
-        if let Some(mut ahead) = self.ahead.take()
-            && ahead.aggregator.start() == from
-            && to.covers(ahead.aggregator.to())
-        {
-            if ahead.aggregator.to() != to {
-                ahead.aggregator.extend_to(to.clone());
-                self.add_up(&mut ahead.aggregator)?;
-            }
-            return Ok((ahead.aggregator.finish(), ahead.busy));
-        }
-        let mut aggregator = Aggregator::new(from.clone(), to.clone(), &self.options.default_currency);
-        self.add_up(&mut aggregator)?;
-        Ok((aggregator.finish(), Duration::ZERO))
-    }
-
-    fn write(&mut self, outcome: &Outcome, record: Hash) -> Result<(), SettleError> {
-        let offset = outcome.control.offset;
-        let next = offset + 1;
-        let mut bytes = Vec::new();
-        crash_point("settlement.before_tables");
-        for (table, batch) in rows::batches(&self.settlement, outcome)? {
-            let canonical = CanonicalRows::new(&batch)?;
-            for row in 0..canonical.len() {
-                bytes.clear();
-                canonical.write(row, &mut bytes);
-                self.tree.push(hash::settlement_leaf(table.name, &bytes));
-            }
-            self.runtime.block_on(append(&self.ledger, table, next, &batch))?;
-            crash_point("settlement.after_table");
-        }
-        let (tree, settled) = (&self.tree, self.settlement.settled());
-        self.runtime.block_on(self.ledger.advance(|commit| advance(commit, next, record, tree, settled)))?;
-        crash_point("settlement.after_commit");
-        Ok(())
-    }
 }
 
 enum Supplied {
     Ready(Supply),
     Refused(String),
-}
-
-/// Appends the rows of one control event, unless the table has them.
-async fn append(
-    ledger: &Ledger,
-    table: &'static tables::Table,
-    next: u64,
-    batch: &arrow::array::RecordBatch,
-) -> Result<(), SettleError> {
-    let stored = ledger.table(table);
-    let to = next.cast_signed();
-    let mut from = stored.snapshot().fence(FENCE);
-    while from.is_none_or(|from| from < to) {
-        let encoded = ParquetEncoder::new(&spec(table), Tuning::Hot).encode(std::slice::from_ref(batch))?;
-        let file = stored.put_file(encoded).await?;
-        let fence = Fence { app: FENCE.to_owned(), from, to };
-        match stored.append(vec![file], &[fence]).await? {
-            Appended::Done { .. } => return Ok(()),
-            Appended::Overtaken { .. } => from = stored.refresh().await?.fence(FENCE),
-        }
-    }
-    Ok(())
-}
-
-fn advance(commit: &mut Commit, next: u64, record: Hash, tree: &Tree, settled: &Watermarks) -> bool {
-    if commit.control_offset >= next {
-        return false;
-    }
-    commit.control_offset = next;
-    commit.control_record = Some(record);
-    commit.settlement = tree.clone();
-    for (partition, shard) in commit.shards.iter_mut().enumerate() {
-        shard.settled = shard.settled.max(settled.get(partition as u32));
-    }
-    true
 }
 
 /// A settle event for these watermarks. The same watermarks have the same id,

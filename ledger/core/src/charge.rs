@@ -68,6 +68,14 @@ impl State {
             State::Waived => "waived",
         }
     }
+
+    /// The price row at which it is charged.
+    pub const fn price(self) -> Option<PriceId> {
+        match self {
+            State::Charged(price) => Some(price),
+            _ => None,
+        }
+    }
 }
 
 /// What quantities are added up by, apart from what holds for them.

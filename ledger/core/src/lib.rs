@@ -10,6 +10,7 @@ pub mod book;
 pub mod charge;
 pub mod control;
 pub mod names;
+mod order;
 pub mod posting;
 pub mod price_file;
 pub mod rating;

@@ -19,6 +19,16 @@ impl Name {
         self.0 == 0
     }
 
+    /// The number itself, for keys made of several.
+    pub const fn number(self) -> u32 {
+        self.0
+    }
+
+    /// The name of a number that [`Name::number`] gave.
+    pub const fn from_number(number: u32) -> Name {
+        Name(number)
+    }
+
     /// The number, for arrays indexed by name; [`Name::NONE`] is 0.
     pub const fn index(self) -> usize {
         self.0 as usize

@@ -83,6 +83,14 @@ struct RoundingKey {
     period: Month,
 }
 
+/// How the quantity of a rounding key changes.
+#[derive(Debug, Clone, Copy)]
+struct Change {
+    key: RoundingKey,
+    before: Quantity,
+    now: Quantity,
+}
+
 /// The quantities behind everything that was ever posted.
 #[derive(Debug, Clone, Default)]
 pub struct Posted {
@@ -118,56 +126,46 @@ impl Posted {
         Ok(())
     }
 
-    /// Posts charges: one entry for each price row and billing period among
-    /// them. `rank` orders names by their texts, so that the same charges
-    /// give the same postings in the same order.
-    pub fn post(
-        &mut self,
-        charges: &[Charge],
-        books: &Books,
-        rank: impl Fn(Name) -> u32,
-    ) -> Result<Vec<Entry>, PostingError> {
-        let mut before: Map<RoundingKey, Quantity> = Map::default();
-        let mut totals_before: Map<(PriceId, Month), Quantity> = Map::default();
-        for charge in charges {
-            let State::Charged(price) = charge.state else { continue };
-            let key = rounding_key(price, charge);
-            before.entry(key).or_insert_with(|| self.parties.get(&key).copied().unwrap_or_default());
-            let total = (price, charge.key.period);
-            totals_before.entry(total).or_insert_with(|| self.totals.get(&total).copied().unwrap_or_default());
-            self.add(price, charge)?;
+    /// Posts the charges of one control event, in their order: one entry for
+    /// each price row and billing period among them.
+    pub fn post(&mut self, charges: &[Charge], books: &Books) -> Result<Vec<Entry>, PostingError> {
+        let mut changes = Vec::new();
+        // Hours of the same rounding key follow each other.
+        for run in charges.chunk_by(|one, other| one.state == other.state && same_key(one, other)) {
+            let [first, ..] = run else { continue };
+            let State::Charged(price) = first.state else { continue };
+            let added = run.iter().try_fold(Quantity::ZERO, |sum, charge| sum.plus(charge.quantity))?;
+            let key = rounding_key(price, first);
+            let sum = self.parties.entry(key).or_default();
+            let before = *sum;
+            *sum = before.plus(added)?;
+            changes.push(Change { key, before, now: *sum });
         }
-        let mut changed: Vec<(RoundingKey, Quantity)> = before.into_iter().collect();
-        changed.sort_unstable_by_key(|(key, _)| {
-            let dimensions = key.dimensions;
-            let ranks = (rank(key.party), rank(dimensions.model), rank(dimensions.gpu), rank(dimensions.region));
-            (key.price, key.period, key.side, ranks)
-        });
-        changed
-            .chunk_by(|(one, _), (other, _)| (one.price, one.period) == (other.price, other.period))
-            .filter_map(|group| self.entry(group, &totals_before, books).transpose())
-            .collect()
+        // Within a price row and period the order of the charges stays.
+        changes.sort_by_key(|change| (change.key.price, change.key.period));
+        let same_entry =
+            |one: &Change, other: &Change| (one.key.price, one.key.period) == (other.key.price, other.key.period);
+        changes.chunk_by(same_entry).filter_map(|group| self.entry(group, books).transpose()).collect()
     }
 
-    fn entry(
-        &self,
-        group: &[(RoundingKey, Quantity)],
-        totals_before: &Map<(PriceId, Month), Quantity>,
-        books: &Books,
-    ) -> Result<Option<Entry>, PostingError> {
-        let Some((first, _)) = group.first() else { return Ok(None) };
-        let (price, period) = (first.price, first.period);
+    fn entry(&mut self, group: &[Change], books: &Books) -> Result<Option<Entry>, PostingError> {
+        let [first, ..] = group else { return Ok(None) };
+        let (price, period) = (first.key.price, first.key.period);
         let split = split(books, price)?;
         let mut postings = Vec::with_capacity(group.len() + 2);
-        let mut sum = Amount::ZERO;
-        for (key, before) in group {
-            let now = self.parties.get(key).copied().unwrap_or_default();
+        let (mut sum, mut total) = (Amount::ZERO, Quantity::ZERO);
+        for run in group.chunk_by(|one, other| one.key == other.key) {
+            let [Change { key, before, .. }, ..] = run else { continue };
+            let now = run.last().map_or(*before, |last| last.now);
             let quantity = now.plus(before.negated())?;
             if quantity == Quantity::ZERO {
                 continue;
             }
             let (account, amount) = match (key.side, split.provider) {
-                (Side::Customer, _) => (Account::CustomerReceivable(key.party), difference(split.whole, now, *before)?),
+                (Side::Customer, _) => {
+                    total = total.plus(quantity)?;
+                    (Account::CustomerReceivable(key.party), difference(split.whole, now, *before)?)
+                }
                 (Side::Provider, Some(rate)) => {
                     (Account::ProviderPayable(key.party), difference(rate, now, *before)?.negated())
                 }
@@ -176,10 +174,7 @@ impl Posted {
             sum = sum.plus(amount)?;
             postings.push(Posting { account, amount, dimensions: key.dimensions, quantity: Some(quantity) });
         }
-        let total = (price, period);
-        let now = self.totals.get(&total).copied().unwrap_or_default();
-        let before = totals_before.get(&total).copied().unwrap_or_default();
-        let revenue = difference(split.platform, now, before)?.negated();
+        let revenue = self.revenue(price, period, total, split.platform)?.negated();
         sum = sum.plus(revenue)?;
         for (account, amount) in [(Account::PlatformRevenue, revenue), (Account::PlatformRounding, sum.negated())] {
             if amount != Amount::ZERO {
@@ -192,6 +187,14 @@ impl Posted {
         let entry = Entry { price, period, postings };
         if entry.sum()? == Amount::ZERO { Ok(Some(entry)) } else { Err(PostingError::Unbalanced { price, period }) }
     }
+
+    /// What the platform's share grows by with `added` on the customers' side.
+    fn revenue(&mut self, price: PriceId, period: Month, added: Quantity, rate: Rate) -> Result<Amount, Overflow> {
+        let total = self.totals.entry((price, period)).or_default();
+        let before = *total;
+        *total = before.plus(added)?;
+        difference(rate, *total, before)
+    }
 }
 
 impl Entry {
@@ -199,6 +202,12 @@ impl Entry {
     pub fn sum(&self) -> Result<Amount, Overflow> {
         self.postings.iter().try_fold(Amount::ZERO, |sum, posting| sum.plus(posting.amount))
     }
+}
+
+/// Whether two charges with the same state have the same rounding key.
+fn same_key(one: &Charge, other: &Charge) -> bool {
+    let key = |charge: &Charge| (charge.key.side, charge.key.party, charge.key.dimensions, charge.key.period);
+    key(one) == key(other)
 }
 
 fn rounding_key(price: PriceId, charge: &Charge) -> RoundingKey {

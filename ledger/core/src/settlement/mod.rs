@@ -7,24 +7,30 @@
 //! ([`Settlement::read`]) and handed in ([`Settlement::apply`]), so that the
 //! decision itself is pure.
 
+mod charging;
+mod event;
+
 use hashbrown::HashMap;
 use prost::Message;
 use stempoint_schemas::event::{check_source, is_plain_text};
 use stempoint_schemas::hash::{content_hash, fingerprint, identity_hash};
-use stempoint_schemas::meter::{Dimension, Meter};
-use stempoint_schemas::money::{Overflow, Quantity};
+use stempoint_schemas::money::Overflow;
 use stempoint_schemas::proto;
 use stempoint_schemas::time::Hour;
 use stempoint_schemas::watermark::Watermarks;
 use thiserror::Error;
 
 use crate::book::Books;
-use crate::charge::{Charge, ChargeKey, PriceId, Side, State, of_meter};
-use crate::control::{self, Act, Waive};
+use crate::charge::{Charge, PriceId, Side, State};
+use crate::control::{self, Act};
 use crate::names::{Name, Names};
-use crate::posting::{Entry, Posted, PostingError};
+use crate::order::sort;
+use crate::posting::{Posted, PostingError};
 use crate::rating::Rater;
-use crate::usage::{Usage, UsageCell};
+use charging::{charge_cell, net, renamed, waive_charges};
+
+pub use charging::matches;
+pub use event::{Answer, ChargeFilter, ControlRecord, ControlRow, Need, Outcome, Pending, Supply};
 
 /// Why a control event could not be handled. Nothing was changed that is
 /// visible; settlement stops and says so.
@@ -46,137 +52,6 @@ pub enum SettlementError {
         /// Why.
         source: Overflow,
     },
-}
-
-/// What became of a control event.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Answer {
-    /// It was done.
-    Applied,
-    /// It may not be done.
-    Refused,
-    /// It was answered before.
-    Duplicate,
-    /// Its id was used for something else.
-    Conflict,
-    /// It is not a control event.
-    Malformed,
-}
-
-impl Answer {
-    /// The name in tables.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Answer::Applied => "applied",
-            Answer::Refused => "refused",
-            Answer::Duplicate => "duplicate",
-            Answer::Conflict => "conflict",
-            Answer::Malformed => "malformed",
-        }
-    }
-}
-
-/// A record of the control topic.
-#[derive(Debug, Clone, Copy)]
-pub struct ControlRecord<'a> {
-    /// Its offset.
-    pub offset: u64,
-    /// When the log recorded it, microseconds.
-    pub recorded_us: i64,
-    /// Its key: the source.
-    pub key: Option<&'a [u8]>,
-    /// Its value: a `ControlEvent`.
-    pub value: &'a [u8],
-}
-
-/// A row of `control`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ControlRow {
-    /// The event's offset.
-    pub offset: u64,
-    /// When the log recorded it, microseconds.
-    pub recorded_us: i64,
-    /// Who sent it.
-    pub source: Option<String>,
-    /// Its id.
-    pub id: Option<String>,
-    /// What kind of act it is.
-    pub kind: &'static str,
-    /// What became of it.
-    pub answer: Answer,
-    /// In words.
-    pub message: String,
-    /// The record's key.
-    pub key: Option<Vec<u8>>,
-    /// The record's value.
-    pub raw: Vec<u8>,
-}
-
-/// What must be read from the tables before an event can be handled.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Need {
-    /// Nothing.
-    Nothing,
-    /// Usage rows from `from` (inclusive) up to `to` (exclusive).
-    Usage {
-        /// Settled already.
-        from: Watermarks,
-        /// To be settled.
-        to: Watermarks,
-    },
-    /// The charges below the event's offset that meet the filter.
-    Charges(ChargeFilter),
-}
-
-/// Which charges are needed.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum ChargeFilter {
-    /// All of a currency in hours from `from` (inclusive) until `until`
-    /// (exclusive), except waived ones.
-    Hours {
-        /// The currency.
-        currency: String,
-        /// The first hour.
-        from: Hour,
-        /// The first hour after them.
-        until: Option<Hour>,
-    },
-    /// The unrated ones that are to be waived.
-    Unrated(Waive),
-}
-
-/// What was read.
-#[derive(Debug, Clone)]
-pub enum Supply {
-    /// For [`Need::Nothing`].
-    Nothing,
-    /// For [`Need::Usage`].
-    Usage(Usage),
-    /// For [`Need::Charges`], with names of this settlement.
-    Charges(Vec<Charge>),
-}
-
-/// A control event that was read and waits for what it needs.
-#[derive(Debug, Clone)]
-pub struct Pending {
-    row: ControlRow,
-    act: Option<Act>,
-    identity: Option<(u128, u64)>,
-    /// What it needs.
-    pub need: Need,
-}
-
-/// The rows that follow from one control event.
-#[derive(Debug, Clone)]
-pub struct Outcome {
-    /// The event and its answer.
-    pub control: ControlRow,
-    /// Whether it put a book in force: its index among the applied books.
-    pub book: Option<usize>,
-    /// Charges in their order.
-    pub charges: Vec<Charge>,
-    /// Entries in their order.
-    pub entries: Vec<Entry>,
 }
 
 #[derive(Debug, Clone)]
@@ -390,12 +265,11 @@ impl Settlement {
                 Act::Waive(waive) => waive_charges(&waive, supply),
             };
             let (message, mut charges) = done.map_err(|source| SettlementError::Quantity { offset, source })?;
-            self.order(&mut charges);
+            sort(&mut charges, &self.names);
             self.last_hour = self.last_hour.max(charges.iter().map(|charge| charge.key.hour).max());
-            let ranks = self.ranks();
             outcome.entries = self
                 .posted
-                .post(&charges, &self.books, |name| ranks[name.index()])
+                .post(&charges, &self.books)
                 .map_err(|source| SettlementError::Posting { offset, source })?;
             outcome.charges = charges;
             outcome.control.answer = Answer::Applied;
@@ -437,24 +311,6 @@ impl Settlement {
         }
         Ok((format!("in force; {} charges were rated again", moved.len() / 2), moved))
     }
-
-    /// Puts charges into the order of their texts, so that it depends on
-    /// nothing else.
-    fn order(&self, charges: &mut [Charge]) {
-        let ranks = self.ranks();
-        let rank = |name: Name| ranks[name.index()];
-        charges.sort_unstable_by_key(|charge| {
-            let key = charge.key;
-            let dimensions = (rank(key.dimensions.model), rank(key.dimensions.gpu), rank(key.dimensions.region));
-            let first = (key.side, rank(key.party), rank(key.currency), key.meter, dimensions);
-            (first, key.hour, key.period, charge.state, charge.quantity)
-        });
-    }
-
-    /// The position of each name in the order of texts.
-    fn ranks(&self) -> Vec<u32> {
-        self.names.ranks()
-    }
 }
 
 fn kind_of(event: &proto::ControlEvent) -> &'static str {
@@ -465,74 +321,4 @@ fn kind_of(event: &proto::ControlEvent) -> &'static str {
         Some(Wire::Waive(_)) => "waive",
         None => "unknown",
     }
-}
-
-fn renamed(cell: &UsageCell, translate: &[Name]) -> UsageCell {
-    let mut cell = *cell;
-    cell.party = translate[cell.party.index()];
-    cell.currency = translate[cell.currency.index()];
-    cell.dimensions.model = translate[cell.dimensions.model.index()];
-    cell.dimensions.gpu = translate[cell.dimensions.gpu.index()];
-    cell.dimensions.region = translate[cell.dimensions.region.index()];
-    cell
-}
-
-fn charge_cell(side: Side, cell: &UsageCell, rater: &mut Rater<'_>, charges: &mut Vec<Charge>) -> Result<(), Overflow> {
-    for (meter, &nano) in Meter::ALL.into_iter().zip(&cell.quantities) {
-        if nano == 0 {
-            continue;
-        }
-        let dimensions = of_meter(meter, cell.dimensions);
-        let key = ChargeKey {
-            side,
-            party: cell.party,
-            currency: cell.currency,
-            meter,
-            dimensions,
-            hour: cell.hour,
-            // No month is closed yet, so usage is billed in its own month.
-            period: cell.hour.month(),
-        };
-        let state = rater.state(cell.currency, meter, dimensions, cell.hour);
-        charges.push(Charge { key, state, quantity: Quantity::from_nano(nano)? });
-    }
-    Ok(())
-}
-
-fn waive_charges(waive: &Waive, supply: Supply) -> Result<(String, Vec<Charge>), Overflow> {
-    let Supply::Charges(charges) = supply else { return Ok(("nothing to waive".to_owned(), Vec::new())) };
-    let mut moved = Vec::new();
-    for charge in net(&charges)? {
-        if charge.state == State::Unrated {
-            moved.push(Charge { quantity: charge.quantity.negated(), ..charge });
-            moved.push(Charge { state: State::Waived, ..charge });
-        }
-    }
-    Ok((format!("waived {} charges of {} in {}", moved.len() / 2, waive.meter, waive.period), moved))
-}
-
-/// Adds up charges by key and state; what cancels out is left out.
-fn net(charges: &[Charge]) -> Result<Vec<Charge>, Overflow> {
-    let mut sums: HashMap<(ChargeKey, State), Quantity, foldhash::fast::RandomState> = HashMap::default();
-    for charge in charges {
-        let sum = sums.entry((charge.key, charge.state)).or_default();
-        *sum = sum.plus(charge.quantity)?;
-    }
-    Ok(sums
-        .into_iter()
-        .filter(|(_, quantity)| *quantity != Quantity::ZERO)
-        .map(|((key, state), quantity)| Charge { key, state, quantity })
-        .collect())
-}
-
-/// Whether a charge's dimensions meet a filter.
-pub fn matches(names: &Names, key: &ChargeKey, filter: &[(Dimension, String)]) -> bool {
-    filter.iter().all(|(dimension, value)| {
-        let name = match dimension {
-            Dimension::Model => key.dimensions.model,
-            Dimension::Gpu => key.dimensions.gpu,
-            Dimension::Region => key.dimensions.region,
-        };
-        names.text(name) == Some(value.as_str())
-    })
 }

@@ -1,0 +1,162 @@
+//! Usage that is added up before its settle event comes, so that handling the
+//! event takes little time.
+//!
+//! Invariant: what was added up ahead is used only for exactly the rows that
+//! the settle event names; otherwise they are added up anew.
+
+use std::time::{Duration, Instant};
+
+use stempoint_core::usage::Usage;
+use stempoint_schemas::watermark::Watermarks;
+use stempoint_store::ledger::{Ledger, bounds, overlaps};
+use stempoint_store::{DataFile, ReadOptions};
+
+use super::aggregate::{self, Aggregator, METERED};
+use super::error::SettleError;
+
+/// Usage rows that are read together.
+const BATCH_ROWS: usize = 1 << 18;
+
+/// Usage rows added up, as far as they are visible.
+pub struct UsageAhead {
+    ledger: Ledger,
+    runtime: tokio::runtime::Handle,
+    rows_max: u64,
+    currency: String,
+    /// The last ledger version whose rows were looked at.
+    stepped_to: i64,
+    sums: Option<Sums>,
+}
+
+struct Sums {
+    aggregator: Aggregator,
+    since: Instant,
+    busy: Duration,
+    /// Whether the settle event for it is on the log.
+    asked: bool,
+}
+
+impl UsageAhead {
+    /// Nothing added up yet; one step takes about `rows_max` rows at most.
+    pub fn new(ledger: &Ledger, runtime: &tokio::runtime::Handle, rows_max: u64, currency: &str) -> UsageAhead {
+        UsageAhead {
+            ledger: ledger.clone(),
+            runtime: runtime.clone(),
+            rows_max,
+            currency: currency.to_owned(),
+            stepped_to: 0,
+            sums: None,
+        }
+    }
+
+    /// Whether a settle event for what was added up was asked for.
+    pub fn is_asked(&self) -> bool {
+        self.sums.as_ref().is_some_and(|sums| sums.asked)
+    }
+
+    /// Adds up more of what is visible and not settled. Says whether there was
+    /// anything to do.
+    pub fn step(&mut self, settled: &Watermarks) -> Result<bool, SettleError> {
+        let from = self.sums.as_ref().map_or_else(|| settled.clone(), |sums| sums.aggregator.to().clone());
+        let to = self.next_vector(&from)?;
+        if to == from {
+            return Ok(false);
+        }
+        let started = Instant::now();
+        let mut sums = self.sums.take().unwrap_or_else(|| Sums {
+            aggregator: Aggregator::new(from.clone(), from, &self.currency),
+            since: started,
+            busy: Duration::ZERO,
+            asked: false,
+        });
+        sums.aggregator.extend_to(to);
+        self.add_up(&mut sums.aggregator)?;
+        sums.busy += started.elapsed();
+        self.sums = Some(sums);
+        Ok(true)
+    }
+
+    /// What is visible, or an earlier ledger version's vector where that is
+    /// too far from `from` for one settle event. Between two versions a vector
+    /// would cut files in two, and both parts would read them.
+    fn next_vector(&mut self, from: &Watermarks) -> Result<Watermarks, SettleError> {
+        let head = self.runtime.block_on(self.ledger.head())?;
+        let visible = head.visible().merged(from);
+        if head.version == self.stepped_to || rows_between(from, &visible) <= self.rows_max {
+            self.stepped_to = head.version;
+            return Ok(visible);
+        }
+        let mut to = from.clone();
+        for version in self.runtime.block_on(self.ledger.versions(self.stepped_to + 1))? {
+            let next = version.visible().merged(from);
+            if to != *from && rows_between(from, &next) > self.rows_max {
+                break;
+            }
+            to = next;
+            self.stepped_to = version.version;
+        }
+        Ok(to)
+    }
+
+    /// The vector to settle up to, if enough rows were added up or they have
+    /// waited long enough.
+    pub fn ask_if_due(&mut self, rows: u64, interval: Duration) -> Option<Watermarks> {
+        let sums = self.sums.as_mut()?;
+        if sums.asked || (sums.aggregator.rows() < rows && sums.since.elapsed() < interval) {
+            return None;
+        }
+        sums.asked = true;
+        Some(sums.aggregator.to().clone())
+    }
+
+    /// The usage between two vectors: added up ahead if that fits, else now.
+    /// Says how long adding up ahead took.
+    pub fn take(&mut self, from: &Watermarks, to: &Watermarks) -> Result<(Usage, Duration), SettleError> {
+        let ahead = self.sums.take().filter(|sums| sums.aggregator.start() == from && to.covers(sums.aggregator.to()));
+        let (mut aggregator, busy) = match ahead {
+            Some(sums) => (sums.aggregator, sums.busy),
+            None => (Aggregator::new(from.clone(), from.clone(), &self.currency), Duration::ZERO),
+        };
+        if aggregator.to() != to {
+            aggregator.extend_to(to.clone());
+            self.add_up(&mut aggregator)?;
+        }
+        Ok((aggregator.finish(), busy))
+    }
+
+    fn add_up(&self, aggregator: &mut Aggregator) -> Result<(), SettleError> {
+        let (from, to) = (aggregator.from().clone(), aggregator.to().clone());
+        for table in METERED {
+            let stored = self.ledger.table(table);
+            self.runtime.block_on(stored.refresh())?;
+            for file in stored.snapshot().files() {
+                if !to.iter().any(|(partition, end)| overlaps(file, partition, from.get(partition), end)) {
+                    continue;
+                }
+                let columns = aggregate::columns(table, !is_within(file, &from, &to));
+                let options = ReadOptions { columns: Some(&columns), dictionaries: true, batch_rows: BATCH_ROWS };
+                for batch in stored.read_file(file, &options)? {
+                    aggregator.add(table, &batch?)?;
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// How many records lie between two vectors, gaps between offsets included.
+fn rows_between(from: &Watermarks, to: &Watermarks) -> u64 {
+    to.iter().map(|(partition, offset)| offset.saturating_sub(from.get(partition))).sum()
+}
+
+/// Whether all rows of a file lie in [from, to).
+fn is_within(file: &DataFile, from: &Watermarks, to: &Watermarks) -> bool {
+    let unsigned = |(first, last): (i64, i64)| Some((u64::try_from(first).ok()?, u64::try_from(last).ok()?));
+    let (Some((partition, last_partition)), Some((first, last))) =
+        (unsigned(bounds(file, "_partition")), unsigned(bounds(file, "_offset")))
+    else {
+        return false;
+    };
+    let Ok(partition) = u32::try_from(partition) else { return false };
+    u64::from(partition) == last_partition && first >= from.get(partition) && last < to.get(partition)
+}

@@ -1,0 +1,90 @@
+//! From usage and earlier charges to new charges.
+//!
+//! Invariants: a charge that moves is taken back and made again with the same
+//! quantity (4), so that quantities are conserved (2).
+
+use hashbrown::HashMap;
+use stempoint_schemas::meter::{Dimension, Meter};
+use stempoint_schemas::money::{Overflow, Quantity};
+
+use super::event::Supply;
+use crate::charge::{Charge, ChargeKey, Side, State, of_meter};
+use crate::control::Waive;
+use crate::names::{Name, Names};
+use crate::rating::Rater;
+use crate::usage::UsageCell;
+
+pub(super) fn renamed(cell: &UsageCell, translate: &[Name]) -> UsageCell {
+    let mut cell = *cell;
+    cell.party = translate[cell.party.index()];
+    cell.currency = translate[cell.currency.index()];
+    cell.dimensions.model = translate[cell.dimensions.model.index()];
+    cell.dimensions.gpu = translate[cell.dimensions.gpu.index()];
+    cell.dimensions.region = translate[cell.dimensions.region.index()];
+    cell
+}
+
+pub(super) fn charge_cell(
+    side: Side,
+    cell: &UsageCell,
+    rater: &mut Rater<'_>,
+    charges: &mut Vec<Charge>,
+) -> Result<(), Overflow> {
+    for (meter, &nano) in Meter::ALL.into_iter().zip(&cell.quantities) {
+        if nano == 0 {
+            continue;
+        }
+        let dimensions = of_meter(meter, cell.dimensions);
+        let key = ChargeKey {
+            side,
+            party: cell.party,
+            currency: cell.currency,
+            meter,
+            dimensions,
+            hour: cell.hour,
+            // No month is closed yet, so usage is billed in its own month.
+            period: cell.hour.month(),
+        };
+        let state = rater.state(cell.currency, meter, dimensions, cell.hour);
+        charges.push(Charge { key, state, quantity: Quantity::from_nano(nano)? });
+    }
+    Ok(())
+}
+
+pub(super) fn waive_charges(waive: &Waive, supply: Supply) -> Result<(String, Vec<Charge>), Overflow> {
+    let Supply::Charges(charges) = supply else { return Ok(("nothing to waive".to_owned(), Vec::new())) };
+    let mut moved = Vec::new();
+    for charge in net(&charges)? {
+        if charge.state == State::Unrated {
+            moved.push(Charge { quantity: charge.quantity.negated(), ..charge });
+            moved.push(Charge { state: State::Waived, ..charge });
+        }
+    }
+    Ok((format!("waived {} charges of {} in {}", moved.len() / 2, waive.meter, waive.period), moved))
+}
+
+/// Adds up charges by key and state; what cancels out is left out.
+pub(super) fn net(charges: &[Charge]) -> Result<Vec<Charge>, Overflow> {
+    let mut sums: HashMap<(ChargeKey, State), Quantity, foldhash::fast::RandomState> = HashMap::default();
+    for charge in charges {
+        let sum = sums.entry((charge.key, charge.state)).or_default();
+        *sum = sum.plus(charge.quantity)?;
+    }
+    Ok(sums
+        .into_iter()
+        .filter(|(_, quantity)| *quantity != Quantity::ZERO)
+        .map(|((key, state), quantity)| Charge { key, state, quantity })
+        .collect())
+}
+
+/// Whether a charge's dimensions meet a filter.
+pub fn matches(names: &Names, key: &ChargeKey, filter: &[(Dimension, String)]) -> bool {
+    filter.iter().all(|(dimension, value)| {
+        let name = match dimension {
+            Dimension::Model => key.dimensions.model,
+            Dimension::Gpu => key.dimensions.gpu,
+            Dimension::Region => key.dimensions.region,
+        };
+        names.text(name) == Some(value.as_str())
+    })
+}

@@ -1,0 +1,144 @@
+//! What goes into the state machine and what comes out of it.
+//!
+//! Invariant: everything here is plain data; an event that was read says what
+//! it needs, and nothing else is read for it.
+
+use stempoint_schemas::time::Hour;
+use stempoint_schemas::watermark::Watermarks;
+
+use crate::charge::Charge;
+use crate::control::{Act, Waive};
+use crate::posting::Entry;
+use crate::usage::Usage;
+
+/// What became of a control event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Answer {
+    /// It was done.
+    Applied,
+    /// It may not be done.
+    Refused,
+    /// It was answered before.
+    Duplicate,
+    /// Its id was used for something else.
+    Conflict,
+    /// It is not a control event.
+    Malformed,
+}
+
+impl Answer {
+    /// The name in tables.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Answer::Applied => "applied",
+            Answer::Refused => "refused",
+            Answer::Duplicate => "duplicate",
+            Answer::Conflict => "conflict",
+            Answer::Malformed => "malformed",
+        }
+    }
+}
+
+/// A record of the control topic.
+#[derive(Debug, Clone, Copy)]
+pub struct ControlRecord<'a> {
+    /// Its offset.
+    pub offset: u64,
+    /// When the log recorded it, microseconds.
+    pub recorded_us: i64,
+    /// Its key: the source.
+    pub key: Option<&'a [u8]>,
+    /// Its value: a `ControlEvent`.
+    pub value: &'a [u8],
+}
+
+/// A row of `control`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ControlRow {
+    /// The event's offset.
+    pub offset: u64,
+    /// When the log recorded it, microseconds.
+    pub recorded_us: i64,
+    /// Who sent it.
+    pub source: Option<String>,
+    /// Its id.
+    pub id: Option<String>,
+    /// What kind of act it is.
+    pub kind: &'static str,
+    /// What became of it.
+    pub answer: Answer,
+    /// In words.
+    pub message: String,
+    /// The record's key.
+    pub key: Option<Vec<u8>>,
+    /// The record's value.
+    pub raw: Vec<u8>,
+}
+
+/// What must be read from the tables before an event can be handled.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Need {
+    /// Nothing.
+    Nothing,
+    /// Usage rows from `from` (inclusive) up to `to` (exclusive).
+    Usage {
+        /// Settled already.
+        from: Watermarks,
+        /// To be settled.
+        to: Watermarks,
+    },
+    /// The charges below the event's offset that meet the filter.
+    Charges(ChargeFilter),
+}
+
+/// Which charges are needed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ChargeFilter {
+    /// All of a currency in hours from `from` (inclusive) until `until`
+    /// (exclusive), except waived ones.
+    Hours {
+        /// The currency.
+        currency: String,
+        /// The first hour.
+        from: Hour,
+        /// The first hour after them.
+        until: Option<Hour>,
+    },
+    /// The unrated ones that are to be waived.
+    Unrated(Waive),
+}
+
+/// What was read.
+#[derive(Debug, Clone)]
+pub enum Supply {
+    /// For [`Need::Nothing`].
+    Nothing,
+    /// For [`Need::Usage`].
+    Usage(Usage),
+    /// For [`Need::Charges`], with names of this settlement.
+    Charges(Vec<Charge>),
+}
+
+/// A control event that was read and waits for what it needs.
+#[derive(Debug, Clone)]
+pub struct Pending {
+    pub(super) row: ControlRow,
+    pub(super) act: Option<Act>,
+    /// The hash and the fingerprint under which the answer is remembered.
+    pub(super) identity: Option<(u128, u64)>,
+    /// What it needs.
+    pub need: Need,
+}
+
+/// The rows that follow from one control event.
+#[derive(Debug, Clone)]
+pub struct Outcome {
+    /// The event and its answer.
+    pub control: ControlRow,
+    /// Whether it put a book in force: its index among the applied books.
+    pub book: Option<usize>,
+    /// Charges in their order.
+    pub charges: Vec<Charge>,
+    /// Entries in their order.
+    pub entries: Vec<Entry>,
+}
