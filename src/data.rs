@@ -46,6 +46,11 @@ impl DataFolder {
         self.0.join("index")
     }
 
+    /// Settlement's checkpoint.
+    pub fn settlement(&self) -> PathBuf {
+        self.0.join("settlement")
+    }
+
     fn lock_file(&self) -> PathBuf {
         self.0.join("lock")
     }

@@ -48,7 +48,11 @@ pub struct Parts {
 impl Parts {
     /// Both folds, without maintenance: what a command that writes needs.
     pub fn folds(data: &DataFolder) -> Parts {
-        Parts { fold: Some(FoldOptions::new(data.index())), settle: Some(SettleOptions::default()), maintain: None }
+        Parts {
+            fold: Some(FoldOptions::new(data.index())),
+            settle: Some(SettleOptions::new(data.settlement())),
+            maintain: None,
+        }
     }
 }
 

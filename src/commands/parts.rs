@@ -31,7 +31,10 @@ pub fn ingest(context: &Context, args: &IngestArgs) -> Result<()> {
 
 pub fn settle(context: &Context, args: &SettleArgs) -> Result<()> {
     needs_kafka(context, "settle")?;
-    let options = SettleOptions { interval: Duration::from_secs(args.settle_interval_s), ..SettleOptions::default() };
+    let options = SettleOptions {
+        interval: Duration::from_secs(args.settle_interval_s),
+        ..SettleOptions::new(context.data.settlement())
+    };
     until_stopped(context, || Parts { fold: None, settle: Some(options.clone()), maintain: None })
 }
 

@@ -30,7 +30,7 @@ pub fn run(context: &Context, args: &RebuildArgs) -> Result<ExitCode> {
     let newer = context.runtime.block_on(Ledger::open_or_create(&into.lake(), older.partitions()))?;
     let handle = context.runtime.handle();
     let fold = FoldService::start(&newer, &log, FoldOptions::new(into.index()), handle, Arc::new(Unwatched))?;
-    let options = SettleOptions { leads: false, ..SettleOptions::default() };
+    let options = SettleOptions { leads: false, ..SettleOptions::new(into.settlement()) };
     let settle = SettleService::start(&newer, &log, options, handle, Arc::new(Unwatched))?;
     let rows: u64 = head.shards.iter().map(|shard| shard.counts.received).sum();
     let progress = Progress::new("rebuilding", rows);

@@ -41,7 +41,7 @@ pub fn run(context: &Context, args: &UpArgs) -> Result<()> {
         }),
         settle: Some(SettleOptions {
             interval: Duration::from_secs(args.settle_interval_s),
-            ..SettleOptions::default()
+            ..SettleOptions::new(context.data.settlement())
         }),
         maintain: Some(maintenance::Options {
             interval: Duration::from_secs(args.maintenance_interval_s),

@@ -3,6 +3,7 @@
 
 pub mod aggregate;
 mod ahead;
+mod checkpoint;
 mod error;
 mod restore;
 pub mod rows;

@@ -3,6 +3,8 @@
 //! Invariant: only rows below the given control offset count; what a process
 //! that was killed wrote above it is derived again.
 
+use std::ops::Range;
+
 use arrow::array::{
     Array, BinaryArray, Decimal128Array, DictionaryArray, Int64Array, RecordBatch, StringArray,
     TimestampMicrosecondArray,
@@ -16,6 +18,7 @@ use stempoint_core::usage::Dimensions;
 use stempoint_schemas::commit::Commit;
 use stempoint_schemas::meter::Meter;
 use stempoint_schemas::money::Quantity;
+use stempoint_schemas::proto::SettlementState;
 use stempoint_schemas::row::ColumnError;
 use stempoint_schemas::tables::{CHARGES, CONTROL};
 use stempoint_schemas::time::{Instant, Month};
@@ -25,18 +28,33 @@ use stempoint_store::ledger::{Ledger, bounds};
 use super::error::SettleError;
 
 /// The state machine as the head says, from the tables as they are known now.
-pub fn settlement(ledger: &Ledger, head: &Commit, default_currency: &str) -> Result<Settlement, SettleError> {
-    let mut settlement = Settlement::new(default_currency);
-    for row in control_rows(ledger, head.control_offset)? {
-        let record = ControlRecord {
-            offset: row.offset,
-            recorded_us: row.recorded_us,
-            key: row.key.as_deref(),
-            value: &row.raw,
-        };
-        settlement.restore_control(record, row.answer);
+/// A checkpoint stands for all charges below its control offset.
+pub fn settlement(
+    ledger: &Ledger,
+    head: &Commit,
+    default_currency: &str,
+    checkpoint: Option<(u64, SettlementState)>,
+) -> Result<Settlement, SettleError> {
+    let control = control_rows(ledger, head.control_offset)?;
+    let begin = || {
+        let mut settlement = Settlement::new(default_currency);
+        for row in &control {
+            settlement.restore_control(row.record(), row.answer);
+        }
+        settlement
+    };
+    let mut settlement = begin();
+    let mut from = 0;
+    if let Some((offset, state)) = checkpoint {
+        match settlement.restore_checkpoint(&state) {
+            Ok(()) => from = offset,
+            Err(error) => {
+                tracing::warn!(%error, "settlement's checkpoint makes no sense; reading all charges instead");
+                settlement = begin();
+            }
+        }
     }
-    each_charge(ledger, &mut settlement, head.control_offset, |settlement, charge| {
+    each_charge(ledger, &mut settlement, from..head.control_offset, |settlement, charge| {
         settlement.restore_charge(&charge).map_err(SettleError::from)
     })?;
     Ok(settlement)
@@ -56,6 +74,13 @@ pub struct StoredControl {
     pub answer: Answer,
     /// In words.
     pub message: String,
+}
+
+impl StoredControl {
+    /// The record that it was.
+    pub fn record(&self) -> ControlRecord<'_> {
+        ControlRecord { offset: self.offset, recorded_us: self.recorded_us, key: self.key.as_deref(), value: &self.raw }
+    }
 }
 
 /// The rows of `control` below an offset, in order.
@@ -107,7 +132,7 @@ pub fn charges(
     filter: &ChargeFilter,
 ) -> Result<Vec<Charge>, SettleError> {
     let mut found = Vec::new();
-    each_charge(ledger, settlement, below, |settlement, charge| {
+    each_charge(ledger, settlement, 0..below, |settlement, charge| {
         if meets(settlement, &charge, filter) {
             found.push(charge);
         }
@@ -143,15 +168,9 @@ pub fn stored_charges(
 ) -> Result<(), SettleError> {
     let mut settlement = Settlement::new("");
     for row in control_rows(ledger, below)? {
-        let record = ControlRecord {
-            offset: row.offset,
-            recorded_us: row.recorded_us,
-            key: row.key.as_deref(),
-            value: &row.raw,
-        };
-        settlement.restore_control(record, row.answer);
+        settlement.restore_control(row.record(), row.answer);
     }
-    each_charge(ledger, &mut settlement, below, |settlement, charge| {
+    each_charge(ledger, &mut settlement, 0..below, |settlement, charge| {
         match charge.state {
             State::Charged(price) => each(Some(&settlement.price_name(price)), &charge),
             _ => each(None, &charge),
@@ -160,16 +179,17 @@ pub fn stored_charges(
     })
 }
 
-/// Reads all charges below an offset.
+/// Reads all charges of a range of control offsets.
 fn each_charge(
     ledger: &Ledger,
     settlement: &mut Settlement,
-    below: u64,
+    range: Range<u64>,
     mut each: impl FnMut(&mut Settlement, Charge) -> Result<(), SettleError>,
 ) -> Result<(), SettleError> {
     let table = ledger.table(&CHARGES);
     for file in table.snapshot().files() {
-        if bounds(file, "_offset").0 >= below.cast_signed() {
+        let (first, last) = bounds(file, "_offset");
+        if first >= range.end.cast_signed() || last < range.start.cast_signed() {
             continue;
         }
         let options = ReadOptions { dictionaries: true, ..ReadOptions::default() };
@@ -177,7 +197,7 @@ fn each_charge(
             let batch = batch?;
             let columns = ChargeColumns::new(&batch, settlement)?;
             for row in 0..batch.num_rows() {
-                if columns.offsets.value(row).cast_unsigned() < below {
+                if range.contains(&columns.offsets.value(row).cast_unsigned()) {
                     each(settlement, columns.charge(row)?)?;
                 }
             }

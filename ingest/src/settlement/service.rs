@@ -4,6 +4,7 @@
 //! Invariant 1: one control event at a time, each written before the next one
 //! is looked at.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
@@ -18,6 +19,7 @@ use stempoint_schemas::watermark::Watermarks;
 use stempoint_store::ledger::Ledger;
 
 use super::ahead::UsageAhead;
+use super::checkpoint::Checkpoints;
 use super::error::SettleError;
 use super::restore;
 use super::write::write;
@@ -40,15 +42,19 @@ pub struct SettleOptions {
     pub leads: bool,
     /// The currency of customers for whom nothing else was said.
     pub default_currency: String,
+    /// Where the state is kept between two starts.
+    pub checkpoint_folder: PathBuf,
 }
 
-impl Default for SettleOptions {
-    fn default() -> SettleOptions {
+impl SettleOptions {
+    /// The defaults, with the checkpoint in a folder.
+    pub fn new(checkpoint_folder: PathBuf) -> SettleOptions {
         SettleOptions {
             rows_max: 1_000_000,
             interval: Duration::from_secs(600),
             leads: true,
             default_currency: "USD".to_owned(),
+            checkpoint_folder,
         }
     }
 }
@@ -116,6 +122,9 @@ struct Settler {
     tree: Tree,
     reader: Box<dyn PartitionReader>,
     ahead: UsageAhead,
+    checkpoints: Checkpoints,
+    /// The ledger version after the last control event.
+    head: Commit,
 }
 
 impl Settler {
@@ -136,7 +145,9 @@ impl Settler {
             Ok::<Commit, SettleError>(head)
         })?;
         check_log(log.as_ref(), Topic::Control, 0, head.control_offset, head.control_record)?;
-        let settlement = restore::settlement(ledger, &head, &options.default_currency)?;
+        let checkpoints = Checkpoints::new(options.checkpoint_folder.clone());
+        let checkpoint = runtime.block_on(checkpoints.read(ledger, &head))?;
+        let settlement = restore::settlement(ledger, &head, &options.default_currency, checkpoint)?;
         let reader = log.reader(Topic::Control, 0, head.control_offset)?;
         let ahead = UsageAhead::new(ledger, runtime, options.rows_max, &options.default_currency);
         Ok(Settler {
@@ -147,13 +158,29 @@ impl Settler {
             observer,
             stop,
             settlement,
-            tree: head.settlement,
+            tree: head.settlement.clone(),
             reader,
             ahead,
+            checkpoints,
+            head,
         })
     }
 
     fn run(&mut self) -> Result<(), SettleError> {
+        self.work()?;
+        self.checkpoint(true);
+        Ok(())
+    }
+
+    /// Keeps the state if that is due or work ends, and if the last ledger
+    /// version is this leader's own.
+    fn checkpoint(&mut self, at_end: bool) {
+        if self.head.settlement == self.tree && (at_end || self.checkpoints.are_due(&self.settlement)) {
+            self.checkpoints.write(&self.settlement, &self.head);
+        }
+    }
+
+    fn work(&mut self) -> Result<(), SettleError> {
         let mut wait = Duration::ZERO;
         while !self.stopping() {
             let mut records = Vec::new();
@@ -172,6 +199,7 @@ impl Settler {
                     return Ok(());
                 }
             }
+            self.checkpoint(false);
             let worked = self.work_ahead()?;
             wait = if idle && !worked { IDLE_WAIT } else { Duration::ZERO };
         }
@@ -215,7 +243,8 @@ impl Settler {
             Supplied::Refused(reason) => (self.settlement.refuse(pending, reason), 0),
         };
         let hash = hash::record_hash(record.key.as_deref(), &record.value);
-        self.runtime.block_on(write(&self.ledger, &self.settlement, &mut self.tree, &outcome, hash))?;
+        self.head = self.runtime.block_on(write(&self.ledger, &self.settlement, &mut self.tree, &outcome, hash))?;
+        self.checkpoints.count(outcome.charges.len());
         busy += started.elapsed();
         self.observer.handled(&outcome, settled_rows, busy);
         Ok(true)

@@ -24,14 +24,14 @@ use super::rows;
 const FENCE: &str = "settlement";
 
 /// Writes an outcome; `record` is the hash of the control event's record, and
-/// `tree` runs over all rows so far.
+/// `tree` runs over all rows so far. Gives the ledger version that shows it.
 pub async fn write(
     ledger: &Ledger,
     settlement: &Settlement,
     tree: &mut Tree,
     outcome: &Outcome,
     record: Hash,
-) -> Result<(), SettleError> {
+) -> Result<Commit, SettleError> {
     let next = outcome.control.offset + 1;
     let batches = rows::batches(settlement, outcome)?;
     for (table, batch) in &batches {
@@ -40,9 +40,9 @@ pub async fn write(
     crash_point("settlement.before_tables");
     try_join_all(batches.iter().map(|(table, batch)| append(ledger, table, next, batch))).await?;
     crash_point("settlement.after_tables");
-    ledger.advance(|commit| advance(commit, next, record, tree, settlement.settled())).await?;
+    let head = ledger.advance(|commit| advance(commit, next, record, tree, settlement.settled())).await?;
     crash_point("settlement.after_commit");
-    Ok(())
+    Ok(head)
 }
 
 /// Takes the rows of a table into settlement's Merkle tree.

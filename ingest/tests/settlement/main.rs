@@ -1,4 +1,6 @@
-//! Settlement over real tables: wherever it is cut, each usage row counts
-//! once on both sides.
+//! Settlement over real tables: wherever it is cut and started anew, each usage
+//! row counts once on both sides.
 
+mod checkpoint;
 mod cuts;
+mod folded;

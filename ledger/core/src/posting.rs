@@ -74,13 +74,15 @@ pub struct Entry {
     pub postings: Vec<Posting>,
 }
 
+/// What quantities are added up by before they are rounded. The price row
+/// implies meter and currency.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-struct RoundingKey {
-    side: Side,
-    party: Name,
-    dimensions: Dimensions,
-    price: PriceId,
-    period: Month,
+pub(crate) struct RoundingKey {
+    pub side: Side,
+    pub party: Name,
+    pub dimensions: Dimensions,
+    pub price: PriceId,
+    pub period: Month,
 }
 
 /// How the quantity of a rounding key changes.
@@ -92,7 +94,7 @@ struct Change {
 }
 
 /// The quantities behind everything that was ever posted.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Posted {
     parties: Map<RoundingKey, Quantity>,
     totals: Map<(PriceId, Month), Quantity>,
@@ -110,20 +112,33 @@ struct Split {
 impl Posted {
     /// Takes up a charge that was posted before a restart.
     pub fn restore(&mut self, charge: &Charge) -> Result<(), Overflow> {
-        if let State::Charged(price) = charge.state {
-            self.add(price, charge)?;
+        charge.state.price().map_or(Ok(()), |price| self.add(rounding_key(price, charge), charge.quantity))
+    }
+
+    /// Takes up a quantity that was posted before a restart.
+    pub(crate) fn add(&mut self, key: RoundingKey, quantity: Quantity) -> Result<(), Overflow> {
+        let sum = self.parties.entry(key).or_default();
+        *sum = sum.plus(quantity)?;
+        if key.side == Side::Customer {
+            let total = self.totals.entry((key.price, key.period)).or_default();
+            *total = total.plus(quantity)?;
         }
         Ok(())
     }
 
-    fn add(&mut self, price: PriceId, charge: &Charge) -> Result<(), Overflow> {
-        let sum = self.parties.entry(rounding_key(price, charge)).or_default();
-        *sum = sum.plus(charge.quantity)?;
-        if charge.key.side == Side::Customer {
-            let total = self.totals.entry((price, charge.key.period)).or_default();
-            *total = total.plus(charge.quantity)?;
-        }
-        Ok(())
+    /// All quantities, in no order.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&RoundingKey, Quantity)> {
+        self.parties.iter().map(|(key, quantity)| (key, *quantity))
+    }
+
+    /// How many rounding keys there are.
+    pub fn len(&self) -> usize {
+        self.parties.len()
+    }
+
+    /// Whether nothing was posted.
+    pub fn is_empty(&self) -> bool {
+        self.parties.is_empty()
     }
 
     /// Posts the charges of one control event, in their order: one entry for

@@ -8,6 +8,7 @@
 //! decision itself is pure.
 
 mod charging;
+mod checkpoint;
 mod event;
 
 use hashbrown::HashMap;
@@ -30,6 +31,7 @@ use crate::rating::Rater;
 use charging::{charge_cell, net, renamed, waive_charges};
 
 pub use charging::matches;
+pub use checkpoint::CheckpointError;
 pub use event::{Answer, ChargeFilter, ControlRecord, ControlRow, Need, Outcome, Pending, Supply};
 
 /// Why a control event could not be handled. Nothing was changed that is

@@ -1,0 +1,104 @@
+//! Settlement's state in a file of this machine, so that a start reads only
+//! the charges that were written since.
+//!
+//! Invariant: a checkpoint is never the truth. It is used only where the
+//! ledger version that it names has the same tree over settlement's rows; one
+//! that is damaged, or of another ledger, is passed over.
+
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use prost::Message;
+use stempoint_core::settlement::Settlement;
+use stempoint_schemas::commit::Commit;
+use stempoint_schemas::proto::{SettlementCheckpoint, SettlementState};
+use stempoint_store::ledger::{Ledger, LedgerError};
+
+/// The file in the checkpoint's folder: BLAKE3 of the rest, then the message.
+const FILE: &str = "checkpoint";
+const HASH_BYTES: usize = 32;
+/// A checkpoint is written after so many charges.
+const CHARGES_MIN: u64 = 1_000_000;
+
+/// Writes checkpoints now and then.
+pub struct Checkpoints {
+    folder: PathBuf,
+    charges: u64,
+}
+
+impl Checkpoints {
+    /// Checkpoints in a folder, which is created when it is needed.
+    pub fn new(folder: PathBuf) -> Checkpoints {
+        Checkpoints { folder, charges: 0 }
+    }
+
+    /// Counts charges that were written.
+    pub fn count(&mut self, charges: usize) {
+        self.charges += charges as u64;
+    }
+
+    /// Whether so much was written since the last checkpoint that the next one
+    /// costs little in comparison.
+    pub fn are_due(&self, settlement: &Settlement) -> bool {
+        self.charges >= CHARGES_MIN.max(settlement.posted_keys() as u64)
+    }
+
+    /// Writes a checkpoint of the state after a ledger version, if anything
+    /// was charged since the last one. A failure costs time at the next start
+    /// and is only reported.
+    pub fn write(&mut self, settlement: &Settlement, head: &Commit) {
+        if self.charges == 0 {
+            return;
+        }
+        let checkpoint = SettlementCheckpoint {
+            ledger_version: head.version,
+            control_offset: head.control_offset,
+            settlement_root: head.settlement.root().to_vec(),
+            state: Some(settlement.checkpoint()),
+        };
+        match replace(&self.folder, &checkpoint.encode_to_vec()) {
+            Ok(()) => self.charges = 0,
+            Err(error) => {
+                tracing::warn!(folder = %self.folder.display(), %error, "failed to write settlement's checkpoint");
+            }
+        }
+    }
+
+    /// The checkpoint that fits a ledger, and the control offset below which
+    /// it holds everything.
+    pub async fn read(&self, ledger: &Ledger, head: &Commit) -> Result<Option<(u64, SettlementState)>, LedgerError> {
+        let Some(checkpoint) = decode(&self.folder.join(FILE)) else { return Ok(None) };
+        if checkpoint.control_offset > head.control_offset {
+            return Ok(None);
+        }
+        let version = ledger.version(checkpoint.ledger_version).await?;
+        let fits = version.is_some_and(|version| {
+            version.control_offset == checkpoint.control_offset
+                && version.settlement.root()[..] == checkpoint.settlement_root
+        });
+        Ok(checkpoint.state.filter(|_| fits).map(|state| (checkpoint.control_offset, state)))
+    }
+}
+
+/// `None` where there is no file, or it is damaged.
+fn decode(path: &Path) -> Option<SettlementCheckpoint> {
+    let bytes = fs::read(path).ok()?;
+    let (hash, message) = bytes.split_at_checked(HASH_BYTES)?;
+    let checkpoint = (blake3::hash(message).as_bytes() == hash).then(|| SettlementCheckpoint::decode(message));
+    if checkpoint.is_none() {
+        tracing::warn!(path = %path.display(), "settlement's checkpoint is damaged; reading all charges instead");
+    }
+    checkpoint?.ok()
+}
+
+/// Two processes may do this at once, each with a file of its own until the
+/// end. Without a sync it may be damaged by a power cut, which is noticed.
+fn replace(folder: &Path, message: &[u8]) -> io::Result<()> {
+    fs::create_dir_all(folder)?;
+    let draft = folder.join(format!("{FILE}.{}.draft", std::process::id()));
+    let mut file = File::create(&draft)?;
+    file.write_all(blake3::hash(message).as_bytes())?;
+    file.write_all(message)?;
+    fs::rename(&draft, folder.join(FILE))
+}

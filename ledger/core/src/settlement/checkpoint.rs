@@ -1,0 +1,113 @@
+//! The part of the state that grows with usage, as a message that can be kept.
+//!
+//! Invariant: a state that takes up a checkpoint is the same as one that takes
+//! up all charges that were posted before it.
+
+use std::collections::HashMap;
+
+use stempoint_schemas::money::{Overflow, Quantity};
+use stempoint_schemas::proto::{PostedQuantity, SettlementState};
+use stempoint_schemas::time::{Hour, Month};
+use thiserror::Error;
+
+use super::Settlement;
+use crate::charge::{PriceId, Side};
+use crate::names::Name;
+use crate::posting::RoundingKey;
+use crate::usage::Dimensions;
+
+/// Why a checkpoint cannot be taken up. The state may have taken up a part.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum CheckpointError {
+    /// It names a text that it does not have.
+    #[error("it has no name with the number {0}")]
+    NoSuchName(u32),
+    /// It names a price book that was never applied.
+    #[error("no price book was applied at control offset {0}")]
+    NoSuchBook(u64),
+    /// A sum left the range of quantities.
+    #[error(transparent)]
+    Overflow(#[from] Overflow),
+}
+
+impl Settlement {
+    /// How many rounding keys a checkpoint would have.
+    pub fn posted_keys(&self) -> usize {
+        self.posted.len()
+    }
+
+    /// The state that was built up from charges.
+    pub fn checkpoint(&self) -> SettlementState {
+        let mut names = LocalNames { settlement: self, numbers: HashMap::new(), texts: Vec::new() };
+        let posted = self.posted.iter().map(|(key, quantity)| names.posted(key, quantity)).collect();
+        SettlementState { last_hour: self.last_hour.map(|hour| hour.0), names: names.texts, posted }
+    }
+
+    /// Takes up a checkpoint. All control events up to it must have been taken
+    /// up, and no charge.
+    ///
+    /// # Errors
+    /// [`CheckpointError`], after which this state must not be used.
+    pub fn restore_checkpoint(&mut self, state: &SettlementState) -> Result<(), CheckpointError> {
+        let names: Vec<Name> = state.names.iter().map(|text| self.names.intern(text)).collect();
+        let name = |number: u32| match number.checked_sub(1) {
+            None => Ok(Name::NONE),
+            Some(index) => names.get(index as usize).copied().ok_or(CheckpointError::NoSuchName(number)),
+        };
+        let books: HashMap<u64, u32> = self.books.iter().map(|applied| applied.offset).zip(0..).collect();
+        for posted in &state.posted {
+            let book = books.get(&posted.book_offset).copied();
+            let key = RoundingKey {
+                side: if posted.provider_side { Side::Provider } else { Side::Customer },
+                party: name(posted.party)?,
+                dimensions: Dimensions {
+                    model: name(posted.model)?,
+                    gpu: name(posted.gpu)?,
+                    region: name(posted.region)?,
+                },
+                price: PriceId {
+                    book: book.ok_or(CheckpointError::NoSuchBook(posted.book_offset))?,
+                    position: posted.position,
+                },
+                period: Month::from_index(posted.period),
+            };
+            let nano = i128::from(posted.quantity_high) << 64 | i128::from(posted.quantity_low);
+            self.posted.add(key, Quantity::from_nano(nano)?)?;
+        }
+        self.last_hour = self.last_hour.max(state.last_hour.map(Hour));
+        Ok(())
+    }
+}
+
+/// Numbers the texts that a checkpoint needs.
+struct LocalNames<'a> {
+    settlement: &'a Settlement,
+    numbers: HashMap<Name, u32>,
+    texts: Vec<String>,
+}
+
+impl LocalNames<'_> {
+    fn posted(&mut self, key: &RoundingKey, quantity: Quantity) -> PostedQuantity {
+        let applied = self.settlement.books.get(key.price.book as usize);
+        PostedQuantity {
+            provider_side: key.side == Side::Provider,
+            party: self.number(key.party),
+            model: self.number(key.dimensions.model),
+            gpu: self.number(key.dimensions.gpu),
+            region: self.number(key.dimensions.region),
+            book_offset: applied.map_or(0, |applied| applied.offset),
+            position: key.price.position,
+            period: key.period.index(),
+            quantity_high: (quantity.nano() >> 64) as i64,
+            quantity_low: quantity.nano() as u64,
+        }
+    }
+
+    fn number(&mut self, name: Name) -> u32 {
+        let Some(text) = self.settlement.names.text(name) else { return 0 };
+        *self.numbers.entry(name).or_insert_with(|| {
+            self.texts.push(text.to_owned());
+            self.texts.len() as u32
+        })
+    }
+}
