@@ -1,0 +1,183 @@
+//! The state machine over tables that are lists in memory.
+
+use std::collections::BTreeMap;
+
+use stempoint_core::charge::{Charge, ChargeKey, PriceId, Side, State};
+use stempoint_core::names::{Name, Names};
+use stempoint_core::posting::Account;
+use stempoint_core::settlement::{Answer, ChargeFilter, ControlRecord, Need, Outcome, Settlement, Supply};
+use stempoint_core::usage::{Dimensions, Usage, UsageCell};
+use stempoint_schemas::meter::{Dimension, Meter};
+use stempoint_schemas::money::Quantity;
+use stempoint_schemas::time::Hour;
+
+use crate::model::Rated;
+use crate::scenario::{Place, Row, named_of};
+
+const SOURCE: &[u8] = b"operator/test";
+
+/// A charge in texts, as it stands in its table.
+pub type StoredCharge = (Place, i32, Rated, i128);
+
+/// The tables and the state machine over them.
+pub struct Books {
+    pub settlement: Settlement,
+    pub rows: Vec<Row>,
+    pub controls: Vec<(Vec<u8>, Answer)>,
+    pub charges: Vec<StoredCharge>,
+    pub balances: BTreeMap<String, i128>,
+}
+
+impl Books {
+    pub fn new() -> Books {
+        Books {
+            settlement: Settlement::new("USD"),
+            rows: Vec::new(),
+            controls: Vec::new(),
+            charges: Vec::new(),
+            balances: BTreeMap::new(),
+        }
+    }
+
+    /// Has the state machine handle an event; gives its answer.
+    pub fn handle(&mut self, value: &[u8]) -> Answer {
+        let offset = self.controls.len() as u64;
+        let record = ControlRecord { offset, recorded_us: 0, key: Some(SOURCE), value };
+        let pending = self.settlement.read(record);
+        let supply = match &pending.need {
+            Need::Nothing => Supply::Nothing,
+            Need::Usage { from, to } => Supply::Usage(self.usage(from.get(0), to.get(0))),
+            Need::Charges(filter) => {
+                let filter = filter.clone();
+                Supply::Charges(self.charges_for(&filter))
+            }
+        };
+        let outcome = self.settlement.apply(pending, supply).unwrap();
+        self.store(&outcome);
+        self.controls.push((value.to_vec(), outcome.control.answer));
+        outcome.control.answer
+    }
+
+    fn usage(&self, from: u64, to: u64) -> Usage {
+        let mut usage = Usage::default();
+        let currency = usage.names.intern("USD");
+        for row in &self.rows[from as usize..to as usize] {
+            let named = usage.names.intern(&named_of(row.kind, row.model));
+            let region = row.region.map_or(Name::NONE, |region| usage.names.intern(&format!("region-{region}")));
+            let (model, gpu) = if row.kind == 0 { (named, Name::NONE) } else { (Name::NONE, named) };
+            for side in [Side::Customer, Side::Provider] {
+                let cell = UsageCell {
+                    party: usage.names.intern(&row.place(side, Meter::Requests).1),
+                    currency,
+                    dimensions: Dimensions { model, gpu, region },
+                    hour: row.hour(),
+                    quantities: row.quantities(),
+                };
+                if side == Side::Customer { usage.customers.push(cell) } else { usage.providers.push(cell) }
+            }
+            usage.rows += 1;
+        }
+        usage
+    }
+
+    fn charges_for(&mut self, filter: &ChargeFilter) -> Vec<Charge> {
+        let meant = |(place, hour, rated, _): &&StoredCharge| match filter {
+            ChargeFilter::Hours { currency, from, until } => {
+                currency == "USD"
+                    && *hour >= from.0
+                    && until.is_none_or(|until| *hour < until.0)
+                    && *rated != Rated::Waived
+            }
+            ChargeFilter::Unrated(waive) => {
+                *rated == Rated::Unrated
+                    && place.2 == waive.meter
+                    && Hour(*hour).month() == waive.period
+                    && waive.matches.iter().all(|(_, value)| *value == place.3)
+            }
+        };
+        let stored: Vec<StoredCharge> = self.charges.iter().filter(meant).cloned().collect();
+        stored.iter().map(|charge| restored(charge, self.settlement.names_mut())).collect()
+    }
+
+    fn store(&mut self, outcome: &Outcome) {
+        let names = self.settlement.names();
+        let text = |name: Name| names.text(name).unwrap_or_default().to_owned();
+        for Charge { key, state, quantity } in &outcome.charges {
+            let named = text(if key.dimensions.gpu.is_none() { key.dimensions.model } else { key.dimensions.gpu });
+            let place = (key.side, text(key.party), key.meter, named, text(key.dimensions.region));
+            let rated = match state {
+                State::Charged(price) => Rated::At(price.book as usize, price.position as usize),
+                State::Unrated => Rated::Unrated,
+                State::NotBilled => Rated::NotBilled,
+                State::Waived => Rated::Waived,
+            };
+            self.charges.push((place, key.hour.0, rated, quantity.nano()));
+        }
+        for entry in &outcome.entries {
+            assert_eq!(entry.postings.iter().map(|posting| posting.amount.pico()).sum::<i128>(), 0);
+            for posting in &entry.postings {
+                let account = match posting.account {
+                    Account::CustomerReceivable(name) => format!("{}/receivable", text(name)),
+                    Account::ProviderPayable(name) => format!("{}/payable", text(name)),
+                    Account::PlatformRevenue => "platform/revenue".to_owned(),
+                    Account::PlatformRounding => "platform/rounding".to_owned(),
+                };
+                *self.balances.entry(account).or_insert(0) += posting.amount.pico();
+            }
+        }
+    }
+
+    /// Builds the state anew from what is stored.
+    pub fn restart(&mut self) {
+        let mut settlement = Settlement::new("USD");
+        for (offset, (value, answer)) in self.controls.iter().enumerate() {
+            let record = ControlRecord { offset: offset as u64, recorded_us: 0, key: Some(SOURCE), value };
+            settlement.restore_control(record, *answer);
+        }
+        for charge in &self.charges {
+            let charge = restored(charge, settlement.names_mut());
+            settlement.restore_charge(&charge).unwrap();
+        }
+        self.settlement = settlement;
+    }
+
+    /// The charges added up; what cancels out is left out.
+    pub fn net(&self) -> BTreeMap<(Place, i32, Rated), i128> {
+        let mut sums = BTreeMap::new();
+        for (place, hour, rated, quantity) in &self.charges {
+            *sums.entry((place.clone(), *hour, *rated)).or_insert(0) += quantity;
+        }
+        sums.retain(|_, quantity| *quantity != 0);
+        sums
+    }
+
+    pub fn accounts(&self) -> BTreeMap<String, i128> {
+        self.balances.iter().filter(|(_, amount)| **amount != 0).map(|(name, amount)| (name.clone(), *amount)).collect()
+    }
+}
+
+pub fn restored((place, hour, rated, quantity): &StoredCharge, names: &mut Names) -> Charge {
+    let (side, party, meter, named, region) = place;
+    let mut dimensions = Dimensions::default();
+    let named = names.intern(named);
+    match meter.dimensions()[0] {
+        Dimension::Gpu => dimensions.gpu = named,
+        _ => dimensions.model = named,
+    }
+    if !region.is_empty() {
+        dimensions.region = names.intern(region);
+    }
+    let (party, currency) = (names.intern(party), names.intern("USD"));
+    let (hour, period) = (Hour(*hour), Hour(*hour).month());
+    let state = match *rated {
+        Rated::At(book, position) => State::Charged(PriceId { book: book as u32, position: position as u32 }),
+        Rated::Unrated => State::Unrated,
+        Rated::NotBilled => State::NotBilled,
+        Rated::Waived => State::Waived,
+    };
+    Charge {
+        key: ChargeKey { side: *side, party, currency, meter: *meter, dimensions, hour, period },
+        state,
+        quantity: Quantity::from_nano(*quantity).unwrap(),
+    }
+}

@@ -1,0 +1,145 @@
+//! What happens in a test: usage rows, price books, and the steps of which a
+//! scenario consists, in a small world where numbers stand for names.
+
+use proptest::prelude::*;
+use stempoint_core::book::{BookPrice, PriceBook};
+use stempoint_core::charge::Side;
+use stempoint_schemas::meter::{Dimension, Meter};
+use stempoint_schemas::money::{Amount, Price, Quantity, Share};
+use stempoint_schemas::time::{Hour, Instant};
+
+/// Two hours before a month ends, so that scenarios cross into the next.
+pub fn first_hour() -> i32 {
+    Instant::parse("2026-01-31T22:00:00Z").unwrap().hour().0
+}
+
+/// One usage row; numbers stand for names.
+#[derive(Debug, Clone)]
+pub struct Row {
+    pub customer: u8,
+    pub provider: u8,
+    pub kind: u8,
+    pub model: u8,
+    pub region: Option<u8>,
+    pub hour: i32,
+    pub amounts: [u32; 3],
+}
+
+#[derive(Debug, Clone)]
+pub struct BookSpec {
+    pub euro: bool,
+    pub hour: i32,
+    /// Meter, which model or GPU it names, amount in 10^-6, per.
+    pub prices: Vec<(usize, Option<u8>, u32, u32)>,
+    /// Meter and per cent.
+    pub shares: Vec<(usize, u8)>,
+}
+
+#[derive(Debug, Clone)]
+pub enum Step {
+    Settle(Vec<Row>),
+    Book(BookSpec),
+    Waive { meter: usize, second_month: bool, named: Option<u8> },
+    Repeat(usize),
+    Conflict(usize),
+    Restart,
+}
+
+pub fn row() -> impl Strategy<Value = Row> {
+    let names = (0..3_u8, 0..3_u8, 0..2_u8, 0..2_u8, prop::option::of(0..2_u8));
+    (names, 0..5, prop::array::uniform3(0..2_000_000_u32)).prop_map(|(names, hour, amounts)| Row {
+        customer: names.0,
+        provider: names.1,
+        kind: names.2,
+        model: names.3,
+        region: names.4,
+        hour,
+        amounts,
+    })
+}
+
+pub fn book() -> impl Strategy<Value = BookSpec> {
+    let price = (0..6_usize, prop::option::of(0..2_u8), 0..5_000_000_u32, 1..4_000_000_u32);
+    let share = (0..6_usize, 0..=100_u8);
+    let parts = (prop::collection::vec(price, 1..6), prop::collection::vec(share, 0..4));
+    (prop::bool::weighted(0.15), -1..6, parts).prop_map(|(euro, hour, (mut prices, mut shares))| {
+        // Two prices that could tie, or two shares of a meter, would be refused.
+        prices.sort_by_key(|price| (price.0, price.1));
+        prices.dedup_by_key(|price| (price.0, price.1));
+        shares.sort_unstable_by_key(|share| share.0);
+        shares.dedup_by_key(|share| share.0);
+        BookSpec { euro, hour, prices, shares }
+    })
+}
+
+pub fn step() -> impl Strategy<Value = Step> {
+    prop_oneof![
+        4 => prop::collection::vec(row(), 0..12).prop_map(Step::Settle),
+        3 => book().prop_map(Step::Book),
+        2 => (0..6_usize, any::<bool>(), prop::option::of(0..2_u8))
+            .prop_map(|(meter, second_month, named)| Step::Waive { meter, second_month, named }),
+        1 => any::<usize>().prop_map(Step::Repeat),
+        1 => any::<usize>().prop_map(Step::Conflict),
+        1 => Just(Step::Restart),
+    ]
+}
+
+/// A charge's or a rounding key's place, in texts: side, party, meter, named
+/// dimension, region.
+pub type Place = (Side, String, Meter, String, String);
+
+pub fn named_of(kind: u8, model: u8) -> String {
+    format!("{}-{model}", if kind == 0 { "model" } else { "gpu" })
+}
+
+impl Row {
+    pub fn place(&self, side: Side, meter: Meter) -> Place {
+        let party = match side {
+            Side::Customer => format!("customer-{}", self.customer),
+            Side::Provider => format!("provider-{}", self.provider),
+        };
+        let region = self.region.map(|region| format!("region-{region}")).unwrap_or_default();
+        (side, party, meter, named_of(self.kind, self.model), region)
+    }
+
+    /// In 10^-9 of each meter's unit.
+    pub fn quantities(&self) -> [i128; 6] {
+        let [one, two, three] = self.amounts.map(i128::from);
+        let unit = 1_000_000_000;
+        if self.kind == 0 {
+            [one * unit, two * unit, three * unit, unit, 0, 0]
+        } else {
+            [0, 0, 0, 0, one * 1_000_003, two * unit]
+        }
+    }
+
+    pub fn hour(&self) -> Hour {
+        Hour(first_hour() + self.hour)
+    }
+}
+
+impl BookSpec {
+    pub fn book(&self) -> PriceBook {
+        let prices = self.prices.iter().map(|&(meter, named, amount, per)| {
+            let meter = Meter::ALL[meter];
+            let dimension = meter.dimensions()[0];
+            let kind = u8::from(dimension == Dimension::Gpu);
+            BookPrice {
+                meter,
+                matches: named.map(|named| (dimension, named_of(kind, named))).into_iter().collect(),
+                price: Price::new(
+                    Amount::from_pico(i128::from(amount) * 1_000_000).unwrap(),
+                    Quantity::from_nano(i128::from(per) * 1_000_000_000).unwrap(),
+                )
+                .unwrap(),
+            }
+        });
+        let share = |per_cent: u8| Share::parse(&format!("{}.{:02}", per_cent / 100, per_cent % 100)).unwrap().unwrap();
+        PriceBook {
+            currency: if self.euro { "EUR" } else { "USD" }.to_owned(),
+            effective_from: Hour(first_hour() + self.hour),
+            prices: prices.collect(),
+            shares: self.shares.iter().map(|&(meter, per_cent)| (Meter::ALL[meter], share(per_cent))).collect(),
+        }
+    }
+}
