@@ -1,10 +1,12 @@
-//! Named points at which a test can kill the process, as a power cut would.
+//! Named points at which a test can kill the process, as a power cut would, or
+//! freeze it, as a machine that swaps or a debugger would.
 //!
 //! `STEMPOINT_CRASH_AT=name` kills it with SIGKILL when it reaches that point,
 //! `name:3` when it reaches it for the third time, and `name@table` only for
 //! that table. With `STEMPOINT_CRASH_DROP_UNSYNCED=1` whatever the local store
 //! has written but not yet synced is undone first, which is the worst that a
-//! power cut may leave.
+//! power cut may leave. `STEMPOINT_FREEZE_AT`, with the same names, stops it
+//! with SIGSTOP there; SIGCONT lets it go on.
 //!
 //! Invariant: without these variables a crash point does nothing.
 
@@ -34,9 +36,18 @@ struct Target {
     name: String,
     table: Option<String>,
     nth: u64,
+    reached: AtomicU64,
 }
 
-/// Kills the process if it was asked to die here.
+impl Target {
+    /// Whether this is the moment that was asked for.
+    fn is_here(&self, name: &str, table: Option<&str>) -> bool {
+        let here = self.name == name && (self.table.is_none() || self.table.as_deref() == table);
+        here && self.reached.fetch_add(1, Ordering::SeqCst) + 1 == self.nth
+    }
+}
+
+/// Kills or freezes the process if it was asked to end or to stop here.
 pub fn crash_point(name: &str) {
     reached(name, None);
 }
@@ -47,17 +58,22 @@ pub fn crash_point_in(name: &str, table: &str) {
 }
 
 fn reached(name: &str, table: Option<&str>) {
-    static REACHED: AtomicU64 = AtomicU64::new(0);
-    let Some(target) = target() else { return };
-    let here = target.name == name && (target.table.is_none() || target.table.as_deref() == table);
-    if here && REACHED.fetch_add(1, Ordering::SeqCst) + 1 == target.nth {
+    static FREEZE_AT: OnceLock<Option<Target>> = OnceLock::new();
+    if crash_at().is_some_and(|target| target.is_here(name, table)) {
         die();
+    }
+    if target(&FREEZE_AT, "STEMPOINT_FREEZE_AT").is_some_and(|target| target.is_here(name, table)) {
+        freeze();
     }
 }
 
-fn target() -> Option<&'static Target> {
-    static TARGET: OnceLock<Option<Target>> = OnceLock::new();
-    TARGET.get_or_init(|| parse(&std::env::var("STEMPOINT_CRASH_AT").ok()?)).as_ref()
+fn crash_at() -> Option<&'static Target> {
+    static CRASH_AT: OnceLock<Option<Target>> = OnceLock::new();
+    target(&CRASH_AT, "STEMPOINT_CRASH_AT")
+}
+
+fn target(known: &'static OnceLock<Option<Target>>, variable: &str) -> Option<&'static Target> {
+    known.get_or_init(|| parse(&std::env::var(variable).ok()?)).as_ref()
 }
 
 fn parse(text: &str) -> Option<Target> {
@@ -69,7 +85,7 @@ fn parse(text: &str) -> Option<Target> {
         Some((name, table)) => (name, Some(table.to_owned())),
         None => (place, None),
     };
-    (!name.is_empty() && nth > 0).then(|| Target { name: name.to_owned(), table, nth })
+    (!name.is_empty() && nth > 0).then(|| Target { name: name.to_owned(), table, nth, reached: AtomicU64::new(0) })
 }
 
 fn die() -> ! {
@@ -82,6 +98,15 @@ fn die() -> ! {
     // The signal cannot be caught, so this thread only waits for it.
     loop {
         std::thread::park();
+    }
+}
+
+fn freeze() {
+    #[expect(unsafe_code, reason = "the standard library cannot send a signal")]
+    // SAFETY: raise takes a plain integer and touches no memory of ours. It signals this thread and not just
+    // any of the process, so that not one instruction follows before SIGCONT.
+    unsafe {
+        libc::raise(libc::SIGSTOP);
     }
 }
 
@@ -103,7 +128,7 @@ fn pending() -> MutexGuard<'static, BTreeMap<PathBuf, Unsynced>> {
 /// Whether a crash drops what was not synced.
 fn drops_unsynced() -> bool {
     static DROPS: OnceLock<bool> = OnceLock::new();
-    *DROPS.get_or_init(|| target().is_some() && std::env::var_os("STEMPOINT_CRASH_DROP_UNSYNCED").is_some())
+    *DROPS.get_or_init(|| crash_at().is_some() && std::env::var_os("STEMPOINT_CRASH_DROP_UNSYNCED").is_some())
 }
 
 /// Notes that a file was written.
