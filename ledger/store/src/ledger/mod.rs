@@ -30,7 +30,16 @@ pub struct Ledger {
     lake: Lake,
     tables: Arc<Vec<Table>>,
     partitions: usize,
-    head: Arc<tokio::sync::Mutex<Commit>>,
+    head: Arc<tokio::sync::Mutex<Head>>,
+}
+
+/// The newest ledger version that this process knows.
+#[derive(Debug)]
+struct Head {
+    commit: Commit,
+    /// The version of the Delta log of `commits` at which it was the newest.
+    /// Others may have read the table's log further since.
+    at: u64,
 }
 
 /// The specification of a table for the store.
@@ -78,7 +87,7 @@ impl Ledger {
     }
 
     fn new(lake: Lake, tables: Vec<Table>, partitions: usize) -> Ledger {
-        let head = Arc::new(tokio::sync::Mutex::new(Commit::first(partitions, 0)));
+        let head = Arc::new(tokio::sync::Mutex::new(Head { commit: Commit::first(partitions, 0), at: 0 }));
         Ledger { lake, tables: Arc::new(tables), partitions, head }
     }
 
@@ -102,19 +111,20 @@ impl Ledger {
     pub async fn head(&self) -> Result<Commit, LedgerError> {
         let mut head = self.head.lock().await;
         self.refresh(&mut head).await?;
-        Ok(head.clone())
+        Ok(head.commit.clone())
     }
 
-    async fn refresh(&self, head: &mut Commit) -> Result<(), LedgerError> {
+    async fn refresh(&self, head: &mut Head) -> Result<(), LedgerError> {
         let commits = self.table(&COMMITS);
         let snapshot = commits.refresh().await?;
         let newest = snapshot.files().filter_map(|file| Some((version_bound(file)?, file))).max_by_key(|(v, _)| *v);
         if let Some((version, file)) = newest
-            && version > head.version
+            && version > head.commit.version
         {
             let row = self.read_commits(file)?.into_iter().max_by_key(|commit| commit.version);
-            *head = row.ok_or_else(|| LedgerError::EmptyCommit(file.path.clone()))?;
+            head.commit = row.ok_or_else(|| LedgerError::EmptyCommit(file.path.clone()))?;
         }
+        head.at = snapshot.version();
         Ok(())
     }
 
@@ -167,17 +177,17 @@ impl Ledger {
         let encoder = ParquetEncoder::new(commits.spec(), Tuning::Hot);
         let mut head = self.head.lock().await;
         for _ in 0..CONFLICTS_MAX {
-            let at = commits.snapshot().version() + 1;
-            let mut next = head.following(now_us());
+            let at = head.at + 1;
+            let mut next = head.commit.following(now_us());
             if !change(&mut next) {
-                return Ok(head.clone());
+                return Ok(head.commit.clone());
             }
             crash_point("ledger.commit.before");
             let file = commits.put_file(encoder.encode(&[next.to_batch()?])?).await?;
             if commits.append_at(at, vec![file], &[]).await? == AppendedAt::Done {
                 crash_point("ledger.commit.after");
-                *head = next;
-                return Ok(head.clone());
+                *head = Head { commit: next, at };
+                return Ok(head.commit.clone());
             }
             self.refresh(&mut head).await?;
         }

@@ -8,6 +8,7 @@ mod damage;
 mod faults;
 mod growth;
 mod interleavings;
+mod ledger;
 mod maintenance;
 mod open;
 mod rows;
