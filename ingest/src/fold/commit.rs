@@ -16,7 +16,7 @@ use stempoint_store::{Appended, EncodedFile, Fence};
 
 use super::error::FoldError;
 use super::open::fence_app;
-use super::shard::INGEST_TABLES;
+use super::shard::{INGEST_TABLES, Shard};
 
 /// The rows of one shard between two watermarks, ready to be written.
 pub struct Sealed {
@@ -28,21 +28,26 @@ pub struct Sealed {
     pub files: Vec<(&'static Table, EncodedFile)>,
 }
 
+/// Where this process believes the fence of a table and partition to stand.
+type KnownFences = BTreeMap<(&'static str, u32), Option<i64>>;
+
 /// Writes sealed batches.
 pub struct Committer {
     ledger: Ledger,
-    /// Where each table's fence of each partition stands.
-    fences: BTreeMap<(&'static str, u32), Option<i64>>,
+    /// As they stood when the shards were opened, and moved by this process's
+    /// own appends only: where another has moved a fence, its rows are in the
+    /// table that this process would append again.
+    fences: KnownFences,
 }
 
 impl Committer {
-    /// A committer that goes on from what the tables have.
-    pub fn new(ledger: &Ledger, partitions: impl Iterator<Item = u32> + Clone) -> Committer {
-        let mut fences = BTreeMap::new();
-        for table in INGEST_TABLES {
-            let snapshot = ledger.table(table).snapshot();
-            for partition in partitions.clone() {
-                fences.insert((table.name, partition), snapshot.fence(&fence_app(partition)));
+    /// A committer for shards that have just been opened.
+    pub fn new<'a>(ledger: &Ledger, shards: impl Iterator<Item = &'a Shard>) -> Committer {
+        let mut fences = KnownFences::new();
+        for shard in shards {
+            for (table, next) in INGEST_TABLES.into_iter().zip(shard.fences()) {
+                // A fence that was never set is opened as 0, to which none is ever moved.
+                fences.insert((table.name, shard.partition()), (*next > 0).then(|| next.cast_signed()));
             }
         }
         Committer { ledger: ledger.clone(), fences }
@@ -52,23 +57,18 @@ impl Committer {
     pub async fn commit(&mut self, sealed: Vec<Sealed>) -> Result<Commit, FoldError> {
         let mut states: BTreeMap<u32, ShardState> = BTreeMap::new();
         let mut by_table: BTreeMap<&'static str, Vec<(u32, u64, EncodedFile)>> = BTreeMap::new();
+        let mut moved = KnownFences::new();
         for batch in sealed {
             for (table, file) in batch.files {
                 by_table.entry(table.name).or_default().push((batch.partition, batch.state.watermark, file));
+                moved.insert((table.name, batch.partition), Some(batch.state.watermark.cast_signed()));
             }
             states.insert(batch.partition, batch.state);
         }
         crash_point("ingest.before_tables");
         let appends = INGEST_TABLES.into_iter().filter_map(|table| Some((table, by_table.remove(table.name)?)));
         try_join_all(appends.map(|(table, files)| append(&self.ledger, &self.fences, table, files))).await?;
-        for ((table, partition), fence) in &mut self.fences {
-            if let Some(state) = states.get(partition) {
-                let stored =
-                    INGEST_TABLES.into_iter().find(|t| t.name == *table).map(|t| self.ledger.table(t).snapshot());
-                *fence = stored.and_then(|snapshot| snapshot.fence(&fence_app(*partition))).or(*fence);
-                debug_assert!(fence.unwrap_or(0) <= state.watermark.cast_signed());
-            }
-        }
+        self.fences.extend(moved);
         crash_point("ingest.after_tables");
         let head = self.ledger.advance(|next| advance(next, &states)).await?;
         crash_point("ingest.after_commit");
@@ -79,7 +79,7 @@ impl Committer {
 /// Puts the files of one table and commits them.
 async fn append(
     ledger: &Ledger,
-    fences: &BTreeMap<(&'static str, u32), Option<i64>>,
+    fences: &KnownFences,
     table: &'static Table,
     files: Vec<(u32, u64, EncodedFile)>,
 ) -> Result<(), FoldError> {

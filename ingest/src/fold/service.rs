@@ -93,11 +93,14 @@ impl FoldService {
         runtime: &tokio::runtime::Handle,
         observer: Arc<dyn FoldObserver>,
     ) -> Result<FoldService, FoldError> {
+        // The head first: what it shows is in the tables that are read after it, whoever commits meanwhile. From
+        // tables that are older than the head the deduplication index would miss events.
         let head = runtime.block_on(async {
+            let head = ledger.head().await?;
             for table in INGEST_TABLES {
                 ledger.table(table).refresh().await?;
             }
-            ledger.head().await
+            Ok::<Commit, FoldError>(head)
         })?;
         if head.rules > RULES {
             return Err(FoldError::NewerRules { ledger: head.rules, known: RULES });
@@ -115,7 +118,7 @@ impl FoldService {
         let committed = head.shards.iter().map(|shard| AtomicU64::new(shard.watermark)).collect();
         let shared = Arc::new(Shared { stop: Arc::clone(&stop), committed, options });
         let (sender, receiver) = sync_channel(SEALED_MAX);
-        let committer = Committer::new(ledger, partitions.iter().copied());
+        let committer = Committer::new(ledger, owned.iter().flatten().map(|source| &source.shard));
         let service = FoldService {
             stop,
             workers: owned

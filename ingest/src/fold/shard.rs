@@ -116,6 +116,12 @@ impl Shard {
         &self.state
     }
 
+    /// Per ingest table the next offset that it did not have when the shard was
+    /// opened.
+    pub fn fences(&self) -> &Fences {
+        &self.fences
+    }
+
     /// Decides the records of a chunk; the next offset to read is `next`.
     pub fn fold(&mut self, chunk: &Chunk, next: u64) -> Result<(), DedupError> {
         let mut reads = Vec::with_capacity(chunk.len());
@@ -191,11 +197,68 @@ impl Shard {
         self.rows.take()
     }
 
-    /// Everything below `watermark` is in the ledger.
+    /// Everything below `watermark` is in the ledger. Another process may have
+    /// put more there than this shard has read, and what it has not read its
+    /// index does not know.
     pub fn committed(&mut self, watermark: u64) -> Result<(), DedupError> {
-        self.index.committed(watermark)
+        self.index.committed(watermark.min(self.state.watermark))
     }
 }
 
 const REJECTS: usize = 3;
 const DUPLICATES: usize = 4;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::dedup::IndexOptions;
+    use stempoint_schemas::hash::Hash;
+
+    const SOURCE: &[u8] = b"gateway/1";
+
+    fn shard(folder: &std::path::Path, state: ShardState) -> Shard {
+        // What is committed is in the index's files at once.
+        let options = IndexOptions { lag_max: 0, ..IndexOptions::default() };
+        let index = ShardIndex::open(folder, state.watermark, &options).expect("opens");
+        Shard::new(0, 1, index, state, [0; INGEST_TABLES.len()])
+    }
+
+    fn chunk(offsets: std::ops::Range<u64>) -> Chunk {
+        let mut chunk = Chunk::default();
+        for offset in offsets {
+            chunk.push(RecordRef { offset, time_us: 0, key: Some(SOURCE), value: b"no event" });
+        }
+        chunk
+    }
+
+    #[test]
+    fn the_index_covers_no_more_than_the_shard_has_read() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let mut shard = shard(folder.path(), ShardState::default());
+        shard.fold(&chunk(0..3), 3).expect("folds");
+        // Another process has committed up to 10.
+        shard.committed(10).expect("commits");
+        drop(shard);
+        let index = ShardIndex::open(folder.path(), 10, &IndexOptions::default()).expect("opens");
+        assert_eq!(index.covered(), 3);
+    }
+
+    /// The rows of the tables that a crash left ahead are not written again,
+    /// and the counts and the tree are as if there had been no crash.
+    #[test]
+    fn what_a_table_has_is_counted_and_not_written_again() {
+        let roots: Vec<(Hash, u64, usize)> = [0, 2]
+            .into_iter()
+            .map(|fence| {
+                let folder = tempfile::tempdir().expect("a folder");
+                let mut shard = shard(folder.path(), ShardState::default());
+                shard.fences[REJECTS] = fence;
+                shard.fold(&chunk(0..3), 3).expect("folds");
+                let rows = shard.take_rows().expect("rows").iter().map(|(_, batch)| batch.num_rows()).sum();
+                (shard.state.tree.root(), shard.state.counts.rejected, rows)
+            })
+            .collect();
+        assert_eq!((roots[0].1, roots[0].2), (3, 3));
+        assert_eq!(roots[1], (roots[0].0, 3, 1));
+    }
+}
