@@ -2,23 +2,49 @@
 
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
+use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Child, Command, ExitStatus, Output, Stdio};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
 /// The longest that a server may take to start or to stop.
-const PATIENCE: Duration = Duration::from_secs(60);
+pub const PATIENCE: Duration = Duration::from_secs(60);
+/// Between two looks at something that is waited for.
+pub const LOOK: Duration = Duration::from_millis(5);
 
 /// A data folder that is gone when the test ends.
 pub struct Books {
     folder: tempfile::TempDir,
+    kafka: Option<Kafka>,
+}
+
+/// A Kafka cluster, and topics there that nobody else uses.
+#[derive(Debug, Clone)]
+pub struct Kafka {
+    pub brokers: String,
+    pub prefix: String,
 }
 
 impl Books {
+    /// On the embedded log.
     pub fn new() -> Books {
-        Books { folder: tempfile::tempdir().expect("a temporary folder can be made") }
+        Books { folder: tempfile::tempdir().expect("a temporary folder can be made"), kafka: None }
+    }
+
+    /// On new topics of a Kafka cluster.
+    pub fn on_kafka(brokers: &str) -> Books {
+        let prefix = format!("test-{:016x}", fastrand::u64(..));
+        let kafka = Kafka { brokers: brokers.to_owned(), prefix };
+        Books { kafka: Some(kafka), ..Books::new() }
+    }
+
+    /// The cluster, where there is one.
+    pub fn kafka(&self) -> Option<&Kafka> {
+        self.kafka.as_ref()
     }
 
     /// The folder.
@@ -31,6 +57,17 @@ impl Books {
         self.folder.path().join("data")
     }
 
+    /// The data folder of a second machine, whose lake is the same. The lake
+    /// is there already.
+    pub fn other_data(&self) -> PathBuf {
+        let other = self.folder.path().join("other");
+        if !other.exists() {
+            std::fs::create_dir(&other).expect("a folder can be made");
+            std::os::unix::fs::symlink(self.data().join("lake"), other.join("lake")).expect("a link can be made");
+        }
+        other
+    }
+
     /// Writes a file beside the data folder.
     pub fn file(&self, name: &str, text: &str) -> PathBuf {
         let path = self.folder.path().join(name);
@@ -40,8 +77,21 @@ impl Books {
 
     /// A command on the data folder.
     pub fn command(&self, arguments: &[&str]) -> Command {
+        self.command_on(&self.data(), arguments)
+    }
+
+    /// A command on a data folder.
+    pub fn command_on(&self, data: &Path, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_stempoint"));
-        command.arg("--data").arg(self.data()).args(arguments).env_remove("STEMPOINT_CRASH_AT").env_remove("RUST_LOG");
+        for variable in ["STEMPOINT_CRASH_AT", "STEMPOINT_FREEZE_AT", "STEMPOINT_BROKERS", "STEMPOINT_DATA", "RUST_LOG"]
+        {
+            command.env_remove(variable);
+        }
+        command.arg("--data").arg(data);
+        if let Some(kafka) = &self.kafka {
+            command.args(["--kafka", &kafka.brokers, "--topic-prefix", &kafka.prefix]);
+        }
+        command.args(arguments);
         command
     }
 
@@ -73,46 +123,61 @@ impl Books {
 
     /// Starts a server on a free port.
     pub fn serve(&self, prepare: impl FnOnce(&mut Command), arguments: &[&str]) -> Server {
-        let mut command = self.command(&["up", "--listen", "127.0.0.1:0"]);
-        command.args(arguments).stderr(Stdio::piped()).stdout(Stdio::null());
+        self.serve_on(&self.data(), prepare, arguments)
+    }
+
+    /// Starts a server with a data folder on a free port.
+    pub fn serve_on(&self, data: &Path, prepare: impl FnOnce(&mut Command), arguments: &[&str]) -> Server {
+        let mut command = self.command_on(data, &["up", "--listen", "127.0.0.1:0"]);
+        command.args(arguments);
         prepare(&mut command);
-        let mut child = command.spawn().expect("the server can be started");
-        let mut lines = BufReader::new(child.stderr.take().expect("standard error is a pipe"));
-        let mut said = String::new();
-        let address = loop {
-            let mut line = String::new();
-            if lines.read_line(&mut line).unwrap_or(0) == 0 {
-                break None;
+        let mut process = Process::start(&mut command);
+        let begun = Instant::now();
+        loop {
+            let has_ended = process.has_ended();
+            let said = process.said();
+            let address = said.split_once("events at http://").and_then(|(_, rest)| rest.split_once('/'));
+            if let Some((address, _)) = address {
+                return Server { process, address: address.parse().ok() };
             }
-            said.push_str(&line);
-            if let Some(address) = line.split("http://").nth(1).and_then(|rest| rest.split('/').next()) {
-                break address.parse().ok();
+            if has_ended {
+                return Server { process, address: None };
             }
-        };
-        // What it says later must not fill the pipe.
-        let rest = std::thread::spawn(move || {
-            let mut text = String::new();
-            while lines.read_line(&mut text).unwrap_or(0) > 0 {}
-            text
-        });
-        Server { child, address, said, rest: Some(rest) }
+            assert!(begun.elapsed() < PATIENCE, "the server does not start:\n{said}");
+            std::thread::sleep(LOOK);
+        }
     }
 }
 
-/// A running `stempoint up`.
-pub struct Server {
+/// A running program.
+pub struct Process {
     child: Child,
-    /// Where it listens; `None` where it ended before.
-    pub address: Option<SocketAddr>,
-    said: String,
-    rest: Option<std::thread::JoinHandle<String>>,
+    said: Arc<Mutex<String>>,
+    /// Reads what it says, so that the pipe never fills.
+    reader: Option<JoinHandle<()>>,
 }
 
-impl Server {
-    /// The URL of a path.
-    pub fn url(&self, path: &str) -> String {
-        let address = self.address.unwrap_or_else(|| panic!("the server did not start:\n{}", self.said));
-        format!("http://{address}{path}")
+impl Process {
+    /// Starts it; what it prints is thrown away, what it says is kept.
+    pub fn start(command: &mut Command) -> Process {
+        command.stderr(Stdio::piped()).stdout(Stdio::null());
+        let mut child = command.spawn().expect("the program can be started");
+        let mut lines = BufReader::new(child.stderr.take().expect("standard error is a pipe"));
+        let said = Arc::new(Mutex::new(String::new()));
+        let kept = Arc::clone(&said);
+        let reader = std::thread::spawn(move || {
+            let mut line = String::new();
+            while lines.read_line(&mut line).unwrap_or(0) > 0 {
+                kept.lock().unwrap_or_else(PoisonError::into_inner).push_str(&line);
+                line.clear();
+            }
+        });
+        Process { child, said, reader: Some(reader) }
+    }
+
+    /// What it has said so far.
+    pub fn said(&self) -> String {
+        self.said.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Whether it has ended.
@@ -120,40 +185,98 @@ impl Server {
         self.child.try_wait().expect("the process can be asked").is_some()
     }
 
-    /// Kills it with SIGKILL and waits until it is gone.
-    pub fn kill(mut self) -> String {
-        // It can have killed itself already.
-        let _ = self.child.kill();
-        self.child.wait().expect("the process can be waited for");
-        self.everything()
+    /// Sends it a signal by name.
+    pub fn signal(&self, name: &str) {
+        let sent = Command::new("kill").arg(format!("-{name}")).arg(self.child.id().to_string()).status();
+        assert!(sent.expect("kill can be run").success(), "the process takes a signal");
     }
 
-    /// Asks it to stop with SIGTERM; gives what it said.
-    pub fn stop(mut self) -> String {
-        let killed = Command::new("kill").arg("-TERM").arg(self.child.id().to_string()).status();
-        assert!(killed.expect("kill can be run").success());
-        let begun = Instant::now();
-        while !self.has_ended() {
-            assert!(begun.elapsed() < PATIENCE, "the server does not stop");
-            std::thread::sleep(Duration::from_millis(10));
-        }
-        let status = self.child.wait().expect("the process can be waited for");
-        let said = self.everything();
-        assert!(status.success(), "the server ended with {status}:\n{said}");
+    /// Whether it was stopped by a signal and waits for another.
+    pub fn is_frozen(&self) -> bool {
+        let state = std::fs::read_to_string(format!("/proc/{}/stat", self.child.id())).unwrap_or_default();
+        state.rsplit_once(") ").is_some_and(|(_, state)| state.starts_with('T'))
+    }
+
+    /// Kills it with SIGKILL. It must not have ended for any other reason, and
+    /// must not have panicked.
+    pub fn kill(mut self) -> String {
+        let (status, said) = self.end_by_kill();
+        assert!(status.signal() == Some(9), "it ended by itself with {status}:\n{said}");
+        assert!(!said.contains("panicked"), "{said}");
         said
     }
 
-    fn everything(&mut self) -> String {
-        let rest = self.rest.take().and_then(|thread| thread.join().ok()).unwrap_or_default();
-        format!("{}{rest}", self.said)
+    /// Kills it with SIGKILL if it still runs; gives how it ended and what it
+    /// said.
+    pub fn end_by_kill(&mut self) -> (ExitStatus, String) {
+        // It can have killed itself already.
+        let _ = self.child.kill();
+        self.wait()
+    }
+
+    /// Asks it to stop with SIGTERM, which it must do without an error; gives
+    /// what it said.
+    pub fn stop(mut self) -> String {
+        self.signal("TERM");
+        let (status, said) = self.end();
+        assert!(status.success(), "it ended with {status}:\n{said}");
+        said
+    }
+
+    /// Waits as long as a process may take that was asked to stop.
+    pub fn end(&mut self) -> (ExitStatus, String) {
+        let begun = Instant::now();
+        while !self.has_ended() {
+            assert!(begun.elapsed() < PATIENCE, "it does not stop:\n{}", self.said());
+            std::thread::sleep(LOOK);
+        }
+        self.wait()
+    }
+
+    fn wait(&mut self) -> (ExitStatus, String) {
+        let status = self.child.wait().expect("the process can be waited for");
+        if let Some(reader) = self.reader.take() {
+            reader.join().expect("what it says can be read");
+        }
+        (status, self.said())
     }
 }
 
-impl Drop for Server {
+impl Drop for Process {
     fn drop(&mut self) {
         // Only this test's own process.
         let _ = self.child.kill();
         let _ = self.child.wait();
+    }
+}
+
+/// A running `stempoint up`.
+pub struct Server {
+    process: Process,
+    /// Where it listens; `None` where it ended before.
+    pub address: Option<SocketAddr>,
+}
+
+impl Server {
+    /// The URL of a path.
+    pub fn url(&self, path: &str) -> String {
+        let address = self.address.unwrap_or_else(|| panic!("the server did not start:\n{}", self.process.said()));
+        format!("http://{address}{path}")
+    }
+
+    /// Whether it has ended.
+    pub fn has_ended(&mut self) -> bool {
+        self.process.has_ended()
+    }
+
+    /// Kills it with SIGKILL and waits until it is gone.
+    pub fn kill(self) -> String {
+        self.process.kill()
+    }
+
+    /// Asks it to stop with SIGTERM; gives what it said.
+    pub fn stop(self) -> String {
+        self.process.stop()
     }
 }
 
