@@ -7,3 +7,4 @@ mod harness;
 mod importing;
 mod real_input;
 mod serving;
+mod tampered;
