@@ -125,7 +125,7 @@ impl Access {
             if let Way::Own { node, .. } = &self.way
                 && node.has_failed()
             {
-                bail!("a fold has stopped while waiting for {what}");
+                bail!("failed to wait for {what}");
             }
             if progress.1.elapsed() > STALLED {
                 bail!(
@@ -182,11 +182,17 @@ impl Access {
         row.ok_or_else(|| anyhow!("settlement has no answer at control offset {}", end - 1))
     }
 
-    /// Ends a node of its own, or just lets go of the server.
-    pub fn close(self) -> Result<()> {
-        match self.way {
+    /// Ends a node of its own, or just lets go of the server, and gives what
+    /// was done. Where a part of the node stopped, that is why it failed.
+    pub fn finish<T>(self, done: Result<T>) -> Result<T> {
+        let closed = match self.way {
             Way::Own { node, .. } => node.stop(),
             Way::Served { .. } => Ok(()),
+        };
+        match (closed, done) {
+            (Ok(()), done) => done,
+            (Err(cause), Ok(_)) => Err(cause),
+            (Err(cause), Err(failed)) => Err(cause.context(failed.to_string())),
         }
     }
 }

@@ -8,21 +8,28 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use axum::body::Bytes;
 use axum::extract::{Path, State};
 use stempoint_ingest::log::{Batch, Position, Topic};
 use stempoint_schemas::watermark::Watermarks;
 
+use crate::body::Whole;
 use crate::events::submit;
 use crate::problem::Problem;
 use crate::server::Api;
 
+/// The largest body that is taken, in bytes: a whole batch with its lengths.
+pub const BODY_BYTES_MAX: usize = 80 << 20;
+
 /// Takes records.
-pub async fn post(State(api): State<Arc<Api>>, Path(topic): Path<String>, body: Bytes) -> Result<String, Problem> {
+pub async fn post(
+    State(api): State<Arc<Api>>,
+    Path(topic): Path<String>,
+    Whole(body): Whole<BODY_BYTES_MAX>,
+) -> Result<String, Problem> {
     let topic = Topic::ALL
         .into_iter()
         .find(|t| t.name() == topic)
-        .ok_or_else(|| Problem::bad_request(format!("there is no topic {topic:?}")))?;
+        .ok_or_else(|| Problem::bad_request(format!("there is no topic {topic:?}; there are usage and control")))?;
     let batch = decode_batch(&body).ok_or_else(|| Problem::bad_request("the body is cut off"))?;
     Ok(encode_positions(&submit(&api, topic, batch).await?))
 }

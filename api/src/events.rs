@@ -6,13 +6,13 @@
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header};
 use stempoint_ingest::log::{Batch, LogError, Topic};
 use stempoint_schemas::time::Instant;
 use stempoint_schemas::{cloudevents, wire};
 
+use crate::body::Whole;
 use crate::problem::Problem;
 use crate::server::Api;
 
@@ -22,7 +22,11 @@ pub const BODY_BYTES_MAX: usize = 16 << 20;
 const TYPES: [&str; 3] = ["application/cloudevents+json", "application/cloudevents-batch+json", "application/json"];
 
 /// Takes events.
-pub async fn post(State(api): State<Arc<Api>>, headers: HeaderMap, body: Bytes) -> Result<StatusCode, Problem> {
+pub async fn post(
+    State(api): State<Arc<Api>>,
+    headers: HeaderMap,
+    Whole(body): Whole<BODY_BYTES_MAX>,
+) -> Result<StatusCode, Problem> {
     check_type(&headers)?;
     let now = Instant::from_us(now_us()).ok_or_else(|| Problem::unavailable("the clock of this machine is wrong"))?;
     let batch = tokio::task::spawn_blocking(move || encode(&body, now))
@@ -35,10 +39,16 @@ pub async fn post(State(api): State<Arc<Api>>, headers: HeaderMap, body: Bytes) 
 fn check_type(headers: &HeaderMap) -> Result<(), Problem> {
     let given = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let media_type = given.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
-    if TYPES.contains(&media_type.as_str()) {
-        return Ok(());
+    if !TYPES.contains(&media_type.as_str()) {
+        return Err(Problem::unsupported(format!("Content-Type is {given:?}; send {}", TYPES.join(", "))));
     }
-    Err(Problem::unsupported(format!("Content-Type is {given:?}; send {}", TYPES.join(", "))))
+    match headers.get(header::CONTENT_ENCODING) {
+        Some(encoding) if encoding != "identity" => Err(Problem::unsupported(format!(
+            "Content-Encoding is {:?}; send the body as it is, without compression",
+            String::from_utf8_lossy(encoding.as_bytes())
+        ))),
+        _ => Ok(()),
+    }
 }
 
 fn encode(body: &[u8], now: Instant) -> Result<Batch, Problem> {

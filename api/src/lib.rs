@@ -5,6 +5,7 @@
 //! refused has changed nothing.
 
 mod append;
+mod body;
 mod events;
 mod health;
 mod metrics;

@@ -25,6 +25,16 @@ impl Problem {
         Problem { status: StatusCode::BAD_REQUEST, detail: detail.into() }
     }
 
+    /// There is nothing at this path.
+    pub fn not_found(detail: impl Into<String>) -> Problem {
+        Problem { status: StatusCode::NOT_FOUND, detail: detail.into() }
+    }
+
+    /// The path does not take this method.
+    pub fn method_not_allowed(detail: impl Into<String>) -> Problem {
+        Problem { status: StatusCode::METHOD_NOT_ALLOWED, detail: detail.into() }
+    }
+
     /// The body has another media type.
     pub fn unsupported(detail: impl Into<String>) -> Problem {
         Problem { status: StatusCode::UNSUPPORTED_MEDIA_TYPE, detail: detail.into() }

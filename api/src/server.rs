@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
+use axum::http::{Method, Uri};
 use axum::routing::{get, post};
 use stempoint_ingest::log::EventLog;
 use stempoint_store::ledger::Ledger;
@@ -13,7 +14,11 @@ use thiserror::Error;
 use tokio::net::TcpListener;
 
 use crate::metrics::Metrics;
+use crate::problem::Problem;
 use crate::{append, events, health};
+
+/// What can be asked for, for those who asked for something else.
+const ROUTES: &str = "POST /api/v1/events, GET /healthz, GET /readyz and GET /metrics";
 
 /// Why the server stopped.
 #[derive(Debug, Error)]
@@ -71,8 +76,18 @@ pub async fn serve(
         .route("/metrics", get(health::metrics))
         .route("/api/v1/events", post(events::post))
         .route("/internal/ends", get(append::ends))
-        .route("/internal/append/{topic}", post(append::post).layer(DefaultBodyLimit::max(80 << 20)))
+        .route("/internal/append/{topic}", post(append::post).layer(DefaultBodyLimit::max(append::BODY_BYTES_MAX)))
+        .fallback(not_found)
+        .method_not_allowed_fallback(method_not_allowed)
         .layer(DefaultBodyLimit::max(events::BODY_BYTES_MAX))
         .with_state(api);
     axum::serve(listener, router).with_graceful_shutdown(stop).await.map_err(ApiError::Serve)
+}
+
+async fn not_found(uri: Uri) -> Problem {
+    Problem::not_found(format!("there is nothing at {}; there are {ROUTES}", uri.path()))
+}
+
+async fn method_not_allowed(method: Method, uri: Uri) -> Problem {
+    Problem::method_not_allowed(format!("{} does not take {method}; there are {ROUTES}", uri.path()))
 }

@@ -5,11 +5,14 @@
 
 use std::borrow::Cow;
 use std::collections::HashMap;
+use std::fmt;
 
-use serde::Deserialize;
+use serde::de::{Error as _, MapAccess, Visitor};
+use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 use thiserror::Error;
 
+use crate::decimal::shorten;
 use crate::event::{Event, EventKind, check_source};
 use crate::fields::{self, FieldValue};
 
@@ -19,6 +22,9 @@ pub enum CloudEventError {
     /// The body is not JSON of the right shape.
     #[error("the body is not a CloudEvent or an array of CloudEvents in JSON: {0}")]
     Json(#[source] serde_json::Error),
+    /// The body is not text.
+    #[error("the body is not UTF-8: byte {0} cannot be read")]
+    NotUtf8(usize),
     /// One event is wrong.
     #[error("event {index}: {problem}")]
     Event {
@@ -48,7 +54,37 @@ struct CloudEvent<'a> {
     #[serde(borrow)]
     sequence: Option<&'a RawValue>,
     #[serde(borrow)]
-    data: Option<HashMap<Cow<'a, str>, &'a RawValue>>,
+    data: Option<Data<'a>>,
+}
+
+/// The fields of `data` by name. A name that stands there twice is refused:
+/// nobody can know which of the two values was meant.
+struct Data<'a>(HashMap<Cow<'a, str>, &'a RawValue>);
+
+impl<'de: 'a, 'a> Deserialize<'de> for Data<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Data<'a>, D::Error> {
+        deserializer.deserialize_map(DataVisitor)
+    }
+}
+
+struct DataVisitor;
+
+impl<'de> Visitor<'de> for DataVisitor {
+    type Value = Data<'de>;
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("an object with the event's fields as data")
+    }
+
+    fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<Data<'de>, M::Error> {
+        let mut fields = HashMap::new();
+        while let Some((name, value)) = map.next_entry::<Cow<'de, str>, &'de RawValue>()? {
+            if fields.insert(name.clone(), value).is_some() {
+                return Err(M::Error::custom(format!("data has the field {:?} twice", shorten(&name))));
+            }
+        }
+        Ok(Data(fields))
+    }
 }
 
 /// Reads one event or an array of them and hands each, with its source, to
@@ -59,8 +95,7 @@ pub fn read(
     now: crate::time::Instant,
     mut each: impl FnMut(&str, &Event<'_>),
 ) -> Result<usize, CloudEventError> {
-    let text = std::str::from_utf8(body)
-        .map_err(|_| CloudEventError::Event { index: 0, problem: "the body is not UTF-8".to_owned() })?;
+    let text = std::str::from_utf8(body).map_err(|error| CloudEventError::NotUtf8(error.valid_up_to()))?;
     let parsed: Vec<CloudEvent<'_>> = if text.trim_start().starts_with('[') {
         serde_json::from_str(text).map_err(CloudEventError::Json)?
     } else {
@@ -82,25 +117,25 @@ fn with_event(
 ) -> Result<(), String> {
     match cloud.specversion.as_deref() {
         Some("1.0") => {}
-        Some(other) => return Err(format!("specversion {other:?} is not supported, use \"1.0\"")),
+        Some(other) => return Err(format!("specversion {:?} is not supported, use \"1.0\"", shorten(other))),
         None => return Err("specversion is missing, use \"1.0\"".to_owned()),
     }
     let source = cloud.source.as_deref().ok_or("source is missing")?;
     check_source(Some(source.as_bytes())).map_err(|_| "source must be 1 to 256 bytes of printable text".to_owned())?;
     let kind = cloud.kind.as_deref().ok_or("type is missing")?;
     let kind = EventKind::from_name(kind.strip_prefix("stempoint.").unwrap_or(kind))
-        .ok_or_else(|| format!("type {kind:?} is not known, use api_call, gpu_usage or heartbeat"))?;
-    let data = cloud.data.as_ref().ok_or("data is missing")?;
-    let known = fields::fields(kind);
-    if let Some(name) = data.keys().find(|name| !known.iter().any(|f| f.name == name.as_ref())) {
-        return Err(format!("data has the field {name:?}, which {} does not have", kind.name()));
-    }
+        .ok_or_else(|| format!("type {:?} is not known, use api_call, gpu_usage or heartbeat", shorten(kind)))?;
+    let data = &cloud.data.as_ref().ok_or("data is missing; it is an object with the event's fields")?.0;
+    check_names(kind, data)?;
     let subject_field = if kind == EventKind::Heartbeat { "node" } else { "customer" };
     let values = Values::of(cloud, data)?;
     if let (Some(subject), Some(FieldValue::Text(text))) = (cloud.subject.as_deref(), values.data(subject_field))
         && subject != text
     {
-        return Err(format!("subject is {subject:?} but data.{subject_field} is {text:?}"));
+        let (subject, text) = (shorten(subject), shorten(text));
+        return Err(format!(
+            "subject is {subject:?} but data.{subject_field} is {text:?}; give one of them, or the same"
+        ));
     }
     let event = fields::to_event(kind, |name| match name {
         "incarnation" => values.incarnation(),
@@ -115,6 +150,25 @@ fn with_event(
     })
     .map_err(|error| error.to_string())?;
     each(source, &event);
+    Ok(())
+}
+
+/// The attributes of the envelope, which are no fields of `data`.
+const BESIDE_DATA: [&str; 4] = ["id", "time", "incarnation", "sequence"];
+
+/// Refuses a field that would otherwise be dropped without a word.
+fn check_names(kind: EventKind, data: &HashMap<Cow<'_, str>, &RawValue>) -> Result<(), String> {
+    let known = || fields::fields(kind).iter().map(|field| field.name).filter(|name| !BESIDE_DATA.contains(name));
+    for name in data.keys().map(AsRef::as_ref) {
+        if BESIDE_DATA.contains(&name) {
+            return Err(format!("data has the field {name:?}, which belongs beside data, next to specversion"));
+        }
+        if !known().any(|field| field == name) {
+            let fields = known().collect::<Vec<_>>().join(", ");
+            let name = shorten(name);
+            return Err(format!("data has the field {name:?}, which {} does not have; it has {fields}", kind.name()));
+        }
+    }
     Ok(())
 }
 

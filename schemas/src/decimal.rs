@@ -56,6 +56,8 @@ pub fn parse(text: &str, scale: u32) -> Result<i128, DecimalError> {
     if !whole.bytes().chain(fraction.bytes()).all(|b| b.is_ascii_digit()) {
         return Err(syntax());
     }
+    // Zeros at the end say nothing, however many there are.
+    let fraction = fraction.trim_end_matches('0');
     let mut value: i128 = 0;
     for digit in whole.bytes().chain(fraction.bytes()) {
         value = value.checked_mul(10).and_then(|v| v.checked_add(i128::from(digit - b'0'))).ok_or_else(too_large)?;
@@ -137,6 +139,7 @@ mod tests {
             (".5", 1, 5),
             ("7.", 0, 7),
             ("0.000000000000000", 3, 0),
+            ("1.00000000000000000000000000000000000000000000", 0, 1),
         ] {
             assert_eq!(parse(text, scale), Ok(value), "{text}");
         }

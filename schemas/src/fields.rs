@@ -87,6 +87,10 @@ const HEARTBEAT: &[FieldSpec] = &[
     optional("sequence"),
 ];
 
+/// A decimal number of so many digits survives as a 64-bit floating-point
+/// number.
+pub const FLOAT_DIGITS: usize = 15;
+
 /// A field's value as the edge found it.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum FieldValue<'a> {
@@ -96,6 +100,9 @@ pub enum FieldValue<'a> {
     Text(&'a str),
     /// A number, as text, so that nothing is lost.
     Number(&'a str),
+    /// A number that has been a floating-point number before it became this
+    /// text: what has more than [`FLOAT_DIGITS`] digits may have lost some.
+    Float(&'a str),
     /// True or false.
     Bool(bool),
     /// A point in time that was typed as one.
@@ -175,12 +182,7 @@ impl<'a, F: Fn(&'static str) -> FieldValue<'a>> Fields<F> {
         let sequence = self.exact("sequence", 0, NUMBER_MAX)?;
         match (incarnation, sequence) {
             (None, None) => {
-                // An id that is a number in the file is its digits.
-                let id = match (self.get)("id") {
-                    FieldValue::Number(digits) => FieldValue::Text(digits),
-                    other => other,
-                };
-                let id = check_text("id", id)?;
+                let id = self.some_text("id")?;
                 self.needed("id", id).map(Identity::Named)
             }
             (Some(incarnation), Some(sequence)) if sequence > 0 => Ok(Identity::Numbered { incarnation, sequence }),
@@ -205,8 +207,9 @@ impl<'a, F: Fn(&'static str) -> FieldValue<'a>> Fields<F> {
 
     fn some_text(&self, field: &'static str) -> Result<Option<&'a str>, FieldError> {
         let value = match (self.get)(field) {
-            // A status such as 200 or a name that looks like a number.
+            // A status such as 200, or an id or a name that looks like a number.
             FieldValue::Number(digits) => FieldValue::Text(digits),
+            FieldValue::Float(digits) => FieldValue::Text(whole_float(field, digits)?),
             other => other,
         };
         check_text(field, value)
@@ -232,8 +235,10 @@ impl<'a, F: Fn(&'static str) -> FieldValue<'a>> Fields<F> {
 
     /// A number that bills: exact in `scale` decimal places.
     fn exact(&self, field: &'static str, scale: u32, most: u64) -> Result<Option<u64>, FieldError> {
-        let (FieldValue::Number(digits) | FieldValue::Text(digits)) = (self.get)(field) else {
-            return self.absent_number(field);
+        let digits = match (self.get)(field) {
+            FieldValue::Number(digits) | FieldValue::Text(digits) => digits,
+            FieldValue::Float(digits) => whole_float(field, digits)?,
+            _ => return self.absent_number(field),
         };
         match decimal::parse(digits.trim(), scale) {
             Ok(value) => within(field, value, scale, most).map(Some),
@@ -259,7 +264,8 @@ impl<'a, F: Fn(&'static str) -> FieldValue<'a>> Fields<F> {
 
     fn rounded(&self, field: &'static str, scale: u32) -> Result<Option<i128>, FieldError> {
         const GUARD: u32 = 18;
-        let (FieldValue::Number(digits) | FieldValue::Text(digits)) = (self.get)(field) else {
+        let (FieldValue::Number(digits) | FieldValue::Float(digits) | FieldValue::Text(digits)) = (self.get)(field)
+        else {
             return self.absent_number(field);
         };
         let mut digits = digits.trim();
@@ -273,7 +279,10 @@ impl<'a, F: Fn(&'static str) -> FieldValue<'a>> Fields<F> {
             Ok(fine) => {
                 let unit = decimal::power_of_ten(GUARD);
                 let half = if fine < 0 { -unit / 2 } else { unit / 2 };
-                Ok(Some((fine + half) / unit))
+                match fine.checked_add(half) {
+                    Some(fine) => Ok(Some(fine / unit)),
+                    None => wrong(field, format!("is wrong: {:?} is too large", decimal::shorten(digits))),
+                }
             }
             Err(error) => wrong(field, format!("is wrong: {error}")),
         }
@@ -285,6 +294,22 @@ impl<'a, F: Fn(&'static str) -> FieldValue<'a>> Fields<F> {
             _ => wrong(field, "must be a number"),
         }
     }
+}
+
+/// A floating-point number that cannot have lost any digit.
+fn whole_float<'a>(field: &'static str, digits: &'a str) -> Result<&'a str, FieldError> {
+    let mantissa = digits.split(['e', 'E']).next().unwrap_or_default();
+    let significant = mantissa.trim_start_matches(['-', '0', '.']).bytes().filter(u8::is_ascii_digit);
+    let zeros = mantissa.bytes().rev().filter(|b| *b != b'.').take_while(|b| *b == b'0').count();
+    if significant.count().saturating_sub(zeros) <= FLOAT_DIGITS {
+        return Ok(digits);
+    }
+    wrong(
+        field,
+        format!(
+            "is the floating-point number {digits}, which may have lost digits; let the file give it as text or as a decimal"
+        ),
+    )
 }
 
 fn check_text<'a>(field: &'static str, value: FieldValue<'a>) -> Result<Option<&'a str>, FieldError> {

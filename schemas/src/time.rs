@@ -45,6 +45,10 @@ impl Instant {
     pub fn parse(text: &str) -> Result<Instant, TimeError> {
         let error = || TimeError(crate::decimal::shorten(text));
         let text = text.trim();
+        // Some of the readers below take a year of two digits at its word.
+        if !text.bytes().take(5).map(|byte| if byte.is_ascii_digit() { b'0' } else { byte }).eq(*b"0000-") {
+            return Err(error());
+        }
         let us = if let Ok(time) = DateTime::parse_from_rfc3339(text) {
             time.timestamp_micros()
         } else if let Ok(time) = text.parse::<DateTime<Utc>>() {
@@ -164,7 +168,7 @@ mod tests {
             assert_eq!(Instant::parse(text).unwrap().to_string(), expected, "{text}");
         }
         assert_eq!(Instant::parse("2023-11-16").unwrap().to_string(), "2023-11-16T00:00:00Z");
-        for text in ["", "yesterday", "2023-13-01T00:00:00Z", "2023-02-29", "99999-01-01T00:00:00Z"] {
+        for text in ["", "yesterday", "2023-13-01T00:00:00Z", "2023-02-29", "99999-01-01T00:00:00Z", "23-11-16"] {
             assert!(Instant::parse(text).is_err(), "{text}");
         }
     }

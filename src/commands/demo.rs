@@ -43,9 +43,7 @@ pub fn run(context: &Context, args: &DemoArgs) -> Result<()> {
     let access = Access::open(context)?;
     let ledger = access.ledger().clone();
     let done = fill(&access, &demo, args.seed);
-    let closed = access.close();
-    let run = done?;
-    closed?;
+    let run = access.finish(done)?;
     let session = context.runtime.block_on(sql::session(&ledger, None))?;
     context.runtime.block_on(summary(context, &demo, &run, &session, &ledger))
 }

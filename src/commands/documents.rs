@@ -55,9 +55,7 @@ fn settled(context: &Context) -> Result<Ledger> {
     let access = Access::open(context)?;
     let ledger = access.ledger().clone();
     let done = access.settle();
-    let closed = access.close();
-    done?;
-    closed?;
+    access.finish(done)?;
     Ok(ledger)
 }
 

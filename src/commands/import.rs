@@ -1,6 +1,6 @@
 //! `stempoint import`: the rows of a file as events of one source.
 
-use anyhow::{Result, anyhow, bail};
+use anyhow::{Context as _, Result, anyhow, bail};
 use stempoint_ingest::log::{Batch, Topic, partition_of};
 use stempoint_query::import::{Import, ImportError};
 use stempoint_schemas::commit::Counts;
@@ -13,8 +13,9 @@ use crate::cli::ImportArgs;
 use crate::context::Context;
 use crate::progress::Progress;
 
-/// Records that are appended together.
+/// Records that are appended together, and their bytes.
 const BATCH_RECORDS: usize = 5_000;
+const BATCH_BYTES: usize = 8 << 20;
 
 pub fn run(context: &Context, args: &ImportArgs) -> Result<()> {
     let kind = EventKind::from_name(&args.kind)
@@ -26,8 +27,7 @@ pub fn run(context: &Context, args: &ImportArgs) -> Result<()> {
     let import = context.runtime.block_on(Import::open(&args.file, kind, &args.select))?;
     let access = Access::open(context)?;
     let done = send(context, &access, import, &source);
-    let closed = access.close();
-    let counts = done?;
+    let counts = access.finish(done)?;
     println!(
         "received {}, accepted {}, duplicate {}, rejected {}",
         counts.received, counts.accepted, counts.duplicate, counts.rejected
@@ -35,7 +35,7 @@ pub fn run(context: &Context, args: &ImportArgs) -> Result<()> {
     if counts.rejected > 0 {
         println!("see what was refused: stempoint rejects list");
     }
-    closed
+    Ok(())
 }
 
 fn send(context: &Context, access: &Access, import: Import, source: &str) -> Result<Counts> {
@@ -45,7 +45,7 @@ fn send(context: &Context, access: &Access, import: Import, source: &str) -> Res
     let (mut batch, mut sent) = (Batch::new(), 0u64);
     let rows = import.rows::<Failure>(|value| {
         batch.push(source.as_bytes(), value);
-        if batch.len() >= BATCH_RECORDS {
+        if batch.len() >= BATCH_RECORDS || batch.bytes() >= BATCH_BYTES {
             sent += batch.len() as u64;
             ends = ends.merged(&access.append(Topic::Usage, std::mem::take(&mut batch))?);
             progress.set_total(sent);
@@ -53,16 +53,21 @@ fn send(context: &Context, access: &Access, import: Import, source: &str) -> Res
         }
         Ok(())
     });
-    context.runtime.block_on(rows).map_err(|Failure(error)| error)?;
+    let read = context.runtime.block_on(rows).map_err(|Failure(error)| error);
+    read.with_context(|| match sent {
+        0 => "nothing was imported".to_owned(),
+        _ => format!("only the first {sent} rows were imported; import again once it is mended, nothing counts twice"),
+    })?;
     if !batch.is_empty() {
         ends = ends.merged(&access.append(Topic::Usage, batch)?);
     }
     if ends.is_empty() {
         return Ok(Counts::default());
     }
-    access.wait_visible(&ends, |_| ())?;
+    let head = access.wait_visible(&ends, |_| ())?;
     progress.done();
-    let partitions = u32::try_from(access.ledger().partitions()).unwrap_or(u32::MAX);
+    // Not as the ledger was opened: it may have been empty then.
+    let partitions = u32::try_from(head.shards.len()).unwrap_or(u32::MAX);
     let partition = partition_of(source.as_bytes(), partitions);
     context.runtime.block_on(outcomes(access.ledger(), source, partition, before.get(partition), ends.get(partition)))
 }

@@ -25,13 +25,12 @@ pub fn run(context: &Context, command: &PricesCommand) -> Result<()> {
 }
 
 fn apply(context: &Context, file: &Path) -> Result<()> {
-    let text = std::fs::read_to_string(file).with_context(|| format!("failed to read {}", file.display()))?;
-    let book = price_file::read(&text).map_err(|error| anyhow!("{}, {error}", file.display()))?;
+    let bytes = std::fs::read(file).with_context(|| format!("failed to read {}", file.display()))?;
+    let book = price_file::read(&bytes).map_err(|error| anyhow!("{}, {error}", file.display()))?;
     let summary = format!("{} prices in {} from {} on", book.prices.len(), book.currency, book.effective_from.start());
     let access = Access::open(context)?;
     let done = access.control(&Act::PriceBook(book));
-    let closed = access.close();
-    let row = done?;
+    let row = access.finish(done)?;
     println!("{summary}: {} (control event {})", row.message, row.offset);
-    closed
+    Ok(())
 }

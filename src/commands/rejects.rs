@@ -11,8 +11,9 @@ use crate::access::Access;
 use crate::cli::RejectsCommand;
 use crate::context::Context;
 
-/// Records that are sent again together.
+/// Records that are sent again together, and their bytes.
 const BATCH_RECORDS: usize = 1_000;
+const BATCH_BYTES: usize = 8 << 20;
 
 pub fn run(context: &Context, command: &RejectsCommand) -> Result<()> {
     match command {
@@ -93,10 +94,9 @@ fn replay(context: &Context, place: Option<&str>, reason: Option<&str>) -> Resul
     let only = place.map(parse).transpose()?;
     let access = Access::open(context)?;
     let done = send(context, &access, only, wanted);
-    let closed = access.close();
-    let (sent, accepted) = done?;
+    let (sent, accepted) = access.finish(done)?;
     println!("sent {sent} refused records again: {accepted} accepted");
-    closed
+    Ok(())
 }
 
 fn send(context: &Context, access: &Access, only: Option<(u32, u64)>, wanted: Option<Reason>) -> Result<(usize, u64)> {
@@ -107,7 +107,7 @@ fn send(context: &Context, access: &Access, only: Option<(u32, u64)>, wanted: Op
     let mut ends = before.visible();
     for (partition, end) in before.visible().iter() {
         let (from, to) = match only {
-            Some((p, offset)) if p == partition => (offset, (offset + 1).min(end)),
+            Some((p, offset)) if p == partition => (offset, offset.saturating_add(1).min(end)),
             Some(_) => continue,
             None => (0, end),
         };
@@ -120,7 +120,7 @@ fn send(context: &Context, access: &Access, only: Option<(u32, u64)>, wanted: Op
                 sent += 1;
             }
         })? {
-            if batch.len() >= BATCH_RECORDS {
+            if batch.len() >= BATCH_RECORDS || batch.bytes() >= BATCH_BYTES {
                 ends = ends.merged(&access.append(Topic::Usage, std::mem::take(&mut batch))?);
             }
         }

@@ -1,10 +1,12 @@
 //! The real binary, from outside: what a user does, what goes wrong, and what
 //! must hold afterwards.
 
+mod bad_input;
 mod crash;
 mod demo;
 mod harness;
 mod importing;
 mod real_input;
+mod rows;
 mod serving;
 mod tampered;

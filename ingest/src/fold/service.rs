@@ -36,6 +36,9 @@ pub struct FoldOptions {
     pub commit_interval: Duration,
     /// A shard's rows are cut after so many.
     pub batch_rows_max: usize,
+    /// A shard's rows are cut after so many bytes of records: refused ones are
+    /// kept whole, and each can have megabytes.
+    pub batch_bytes_max: usize,
     /// Options of the deduplication index.
     pub index: IndexOptions,
 }
@@ -49,6 +52,7 @@ impl FoldOptions {
             workers: std::thread::available_parallelism().map_or(1, usize::from),
             commit_interval: Duration::from_millis(400),
             batch_rows_max: 131_072,
+            batch_bytes_max: 64 << 20,
             index: IndexOptions::default(),
         }
     }
@@ -171,12 +175,13 @@ struct Source {
     reader: Box<dyn PartitionReader>,
     chunk: Chunk,
     waiting: usize,
+    waiting_bytes: usize,
     waiting_since: Option<Instant>,
 }
 
 impl Source {
     fn new(shard: Shard, reader: Box<dyn PartitionReader>) -> Source {
-        Source { shard, reader, chunk: Chunk::default(), waiting: 0, waiting_since: None }
+        Source { shard, reader, chunk: Chunk::default(), waiting: 0, waiting_bytes: 0, waiting_since: None }
     }
 
     /// Reads and decides what is there, up to a chunk. Says how many records
@@ -191,12 +196,14 @@ impl Source {
         }
         self.shard.fold(&self.chunk, next)?;
         self.waiting += self.chunk.len();
+        self.waiting_bytes += self.chunk.bytes();
         self.waiting_since.get_or_insert_with(Instant::now);
         Ok(self.chunk.len())
     }
 
     fn is_due(&self, options: &FoldOptions) -> bool {
         self.waiting >= options.batch_rows_max
+            || self.waiting_bytes >= options.batch_bytes_max
             || self.waiting_since.is_some_and(|since| since.elapsed() >= options.commit_interval)
     }
 
@@ -208,6 +215,7 @@ impl Source {
             .map(|(table, batch)| Ok((table, encoders.get(table.name).encode(&[batch])?)))
             .collect::<Result<_, FoldError>>()?;
         self.waiting = 0;
+        self.waiting_bytes = 0;
         self.waiting_since = None;
         Ok(Sealed { partition: self.shard.partition(), state: self.shard.state().clone(), files })
     }

@@ -60,6 +60,11 @@ impl Chunk {
         self.records.len()
     }
 
+    /// The bytes of their keys and values.
+    pub fn bytes(&self) -> usize {
+        self.bytes.len()
+    }
+
     /// Whether none waits.
     pub fn is_empty(&self) -> bool {
         self.records.is_empty()

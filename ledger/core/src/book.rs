@@ -6,7 +6,7 @@
 //! book is applied, so that the order of prices never matters.
 
 use stempoint_schemas::meter::{Dimension, Meter};
-use stempoint_schemas::money::{Price, Share};
+use stempoint_schemas::money::{AMOUNT_SCALE, Price, QUANTITY_SCALE, Quantity, Share};
 use stempoint_schemas::time::{HOUR_US, Hour, Instant};
 use thiserror::Error;
 
@@ -70,6 +70,14 @@ pub enum BookError {
         /// Usage that both match.
         example: String,
     },
+    /// A price so high that what it costs may not fit the books.
+    #[error("price {price}: one {unit} costs more than {UNIT_PRICE_MAX}; lower the amount or raise per")]
+    TooHigh {
+        /// Which price.
+        price: usize,
+        /// The meter's unit.
+        unit: &'static str,
+    },
     /// A meter has two shares.
     #[error("share {share}: {meter} has a share already")]
     TwoShares {
@@ -83,6 +91,11 @@ pub enum BookError {
     Empty,
 }
 
+/// What one unit of a meter costs at most, in units of the currency. Amounts
+/// have 26 digits before the point, so that even 10^20 units can be posted;
+/// an amount that does not fit would stop settlement.
+const UNIT_PRICE_MAX: i128 = 1_000_000;
+
 impl PriceBook {
     /// Checks what cannot be seen in one price alone.
     pub fn check(&self) -> Result<(), BookError> {
@@ -95,6 +108,9 @@ impl PriceBook {
                 if !price.meter.dimensions().contains(dimension) {
                     return Err(no_such_dimension(index + 1, price.meter, dimension.name()));
                 }
+            }
+            if is_too_high(price.price) {
+                return Err(BookError::TooHigh { price: index + 1, unit: price.meter.unit() });
             }
             for (other_index, other) in self.prices.iter().enumerate().take(index) {
                 if let Some(example) = tie(other, price) {
@@ -151,6 +167,12 @@ pub fn check_currency(code: &str) -> Result<(), BookError> {
 /// The hour that begins at `time`.
 pub fn whole_hour(time: Instant) -> Result<Hour, BookError> {
     if time.us() % HOUR_US == 0 { Ok(time.hour()) } else { Err(BookError::NotAnHour(time)) }
+}
+
+fn is_too_high(price: Price) -> bool {
+    let most = UNIT_PRICE_MAX * stempoint_schemas::decimal::power_of_ten(AMOUNT_SCALE);
+    let one = Quantity::from_nano(stempoint_schemas::decimal::power_of_ten(QUANTITY_SCALE));
+    one.and_then(|one| price.of(one, Share::WHOLE)).map_or(true, |amount| amount.pico() > most)
 }
 
 /// The error for a dimension that a meter does not have.
@@ -231,7 +253,7 @@ impl Books {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use stempoint_schemas::money::{Amount, Quantity};
+    use stempoint_schemas::money::Amount;
 
     fn price(meter: Meter, matches: &[(Dimension, &str)]) -> BookPrice {
         BookPrice {

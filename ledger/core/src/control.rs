@@ -3,6 +3,7 @@
 //! Invariant: inside, a control event is valid in itself; whether it may be
 //! applied now is for [`crate::settlement`] to say.
 
+use prost::Message;
 use stempoint_schemas::decimal;
 use stempoint_schemas::event::is_plain_text;
 use stempoint_schemas::meter::{Dimension, Meter};
@@ -51,6 +52,14 @@ impl Act {
     }
 }
 
+/// Whether `event` is all that `bytes` say. Fields that are not known, and all
+/// but the last of those that stand there twice, are dropped by the decoder:
+/// what might change the books must not vanish. A field with its default value
+/// counts as too much as well; no encoder of proto3 writes it.
+pub fn is_whole(event: &proto::ControlEvent, bytes: &[u8]) -> bool {
+    event.encoded_len() == bytes.len()
+}
+
 /// Reads the act of a control event; the error says what is wrong with it.
 pub fn from_proto(event: &proto::ControlEvent) -> Result<Act, String> {
     use proto::control_event::Act as Wire;
@@ -86,25 +95,31 @@ pub fn to_proto(id: &str, act: &Act) -> proto::ControlEvent {
 fn price_book_from(wire: &proto::PriceBook) -> Result<PriceBook, String> {
     let from = Instant::from_us(wire.effective_from_us).ok_or("effective_from is outside the years 1 to 9999")?;
     let effective_from = book::whole_hour(from).map_err(|e| e.to_string())?;
-    let prices = wire.prices.iter().enumerate().map(|(i, p)| price_from(i + 1, p)).collect::<Result<_, String>>()?;
-    let mut shares = Vec::new();
-    for share in &wire.shares {
-        let meter = meter_from(&share.meter)?;
-        let part = Share::parse(&share.provider).map_err(|e| format!("share of {meter}: {e}"))?;
-        shares.push((meter, part.ok_or_else(|| format!("share of {meter} is not between 0 and 1"))?));
-    }
+    let prices = numbered("price", &wire.prices, price_from)?;
+    let shares = numbered("share", &wire.shares, share_from)?;
     let book = PriceBook { currency: wire.currency.clone(), effective_from, prices, shares };
     book.check().map_err(|e| e.to_string())?;
     Ok(book)
 }
 
-fn price_from(position: usize, wire: &proto::Price) -> Result<BookPrice, String> {
+/// Reads each item of a list; an error names its position, from 1.
+fn numbered<W, T>(what: &str, items: &[W], read: impl Fn(&W) -> Result<T, String>) -> Result<Vec<T>, String> {
+    let read_at = |(index, item)| read(item).map_err(|problem| format!("{what} {}: {problem}", index + 1));
+    items.iter().enumerate().map(read_at).collect()
+}
+
+fn share_from(wire: &proto::Share) -> Result<(Meter, Share), String> {
+    let meter = meter_from(&wire.meter)?;
+    let part = Share::parse(&wire.provider).map_err(|e| format!("provider: {e}"))?;
+    Ok((meter, part.ok_or_else(|| format!("provider of {meter} is not between 0 and 1"))?))
+}
+
+fn price_from(wire: &proto::Price) -> Result<BookPrice, String> {
     let meter = meter_from(&wire.meter)?;
     let matches = dimensions_from(&wire.r#match)?;
-    let per = Quantity::parse(&wire.per).map_err(|e| format!("price {position}: per: {e}"))?;
-    let amount = Amount::parse(&wire.amount).map_err(|e| format!("price {position}: amount: {e}"))?;
-    let price = Price::new(amount, per)
-        .ok_or_else(|| format!("price {position}: per must be more than 0 and amount not negative"))?;
+    let per = Quantity::parse(&wire.per).map_err(|e| format!("per: {e}"))?;
+    let amount = Amount::parse(&wire.amount).map_err(|e| format!("amount: {e}"))?;
+    let price = Price::new(amount, per).ok_or("per must be more than 0 and amount not negative")?;
     Ok(BookPrice { meter, matches, price })
 }
 

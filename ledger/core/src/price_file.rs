@@ -52,8 +52,13 @@ struct FileShare {
     provider: Spanned<String>,
 }
 
-/// Reads a price book from the text of a file.
-pub fn read(text: &str) -> Result<PriceBook, PriceFileError> {
+/// Reads a price book from the content of a file.
+pub fn read(content: &(impl AsRef<[u8]> + ?Sized)) -> Result<PriceBook, PriceFileError> {
+    let bytes = content.as_ref();
+    let text = std::str::from_utf8(bytes).map_err(|error| PriceFileError {
+        line: line_at(bytes, error.valid_up_to()),
+        problem: "the file is not UTF-8 text".to_owned(),
+    })?;
     let lines = Lines(text);
     let file: File = toml::from_str(text).map_err(|error| PriceFileError {
         line: lines.at(error.span().map_or(0, |span| span.start)),
@@ -71,6 +76,7 @@ pub fn read(text: &str) -> Result<PriceBook, PriceFileError> {
             BookError::Currency(_) => lines.of(&file.currency),
             BookError::NotAnHour(_) => lines.of(&file.effective_from),
             BookError::Dimension { price, .. } => lines.of(&file.price[price - 1]),
+            BookError::TooHigh { price, .. } => lines.of(&file.price[price - 1].get_ref().amount),
             BookError::Tie { second, .. } => lines.of(&file.price[second - 1]),
             BookError::TwoShares { share, .. } => lines.of(&file.share[share - 1]),
             BookError::Empty => 1,
@@ -90,9 +96,13 @@ pub fn read(text: &str) -> Result<PriceBook, PriceFileError> {
 /// Turns places in the text into lines.
 struct Lines<'a>(&'a str);
 
+fn line_at(bytes: &[u8], at: usize) -> usize {
+    bytes.iter().take(at).filter(|&&byte| byte == b'\n').count() + 1
+}
+
 impl Lines<'_> {
     fn at(&self, byte: usize) -> usize {
-        self.0.as_bytes().iter().take(byte).filter(|&&b| b == b'\n').count() + 1
+        line_at(self.0.as_bytes(), byte)
     }
 
     fn of<T>(&self, value: &Spanned<T>) -> usize {

@@ -18,3 +18,4 @@ pub use engine::{Engine, EngineOptions};
 pub use files::LedgerFiles;
 pub use pin::Pin;
 pub use session::{Relation, Session};
+pub(crate) use statement::parse;

@@ -10,10 +10,11 @@ mod values;
 use std::path::Path;
 
 use arrow::datatypes::SchemaRef;
+use arrow::record_batch::RecordBatch;
 use datafusion::dataframe::DataFrame;
 use datafusion::error::DataFusionError;
-use datafusion::execution::SessionStateBuilder;
-use datafusion::execution::context::SessionContext;
+use datafusion::execution::context::{SQLOptions, SessionContext};
+use datafusion::execution::{SendableRecordBatchStream, SessionStateBuilder};
 use datafusion::prelude::{CsvReadOptions, JsonReadOptions, ParquetReadOptions, SessionConfig};
 use futures::TryStreamExt;
 use stempoint_schemas::event::EventKind;
@@ -22,6 +23,13 @@ use stempoint_schemas::wire;
 use thiserror::Error;
 
 use values::Columns;
+
+use crate::catalogue::parse;
+use crate::error::QueryError;
+
+/// The most bytes of a wrong row that are kept for the record of what was
+/// refused.
+const RAW_BYTES_MAX: usize = 1 << 20;
 
 /// Rows of the file by which the columns' types are guessed.
 const INFER_ROWS: usize = 100_000;
@@ -36,16 +44,30 @@ pub enum ImportError {
     #[error("there is no file {0}")]
     NoFile(String),
     /// The file cannot be read as what it is.
-    #[error("failed to read {file}: {source}")]
+    #[error("failed to read {file}: {reason}")]
     Read {
         /// The file.
         file: String,
         /// Why.
-        source: DataFusionError,
+        reason: String,
     },
+    /// There is nothing in the file.
+    #[error("there are no columns in {0}: it is empty")]
+    Empty(String),
     /// The SELECT is wrong.
-    #[error("failed to plan --select: {0}\nthe columns of `input` are {1}")]
-    Select(DataFusionError, String),
+    #[error("failed to plan --select: {reason}\nthe columns of `input` are {columns}")]
+    Select {
+        /// Why.
+        reason: String,
+        /// What can be selected.
+        columns: String,
+    },
+    /// The text is not one query.
+    #[error("failed to understand --select: {0}")]
+    Statement(QueryError),
+    /// The text does something else than ask.
+    #[error("failed to understand --select: it must be one SELECT over `input`, not {0}")]
+    NotAQuery(String),
     /// A column of the SELECT is not a field of the event.
     #[error("the SELECT gives the column {column:?}, which {kind} does not have; its fields are {known}")]
     UnknownColumn {
@@ -76,28 +98,43 @@ pub enum ImportError {
     },
     /// Reading failed in the middle.
     #[error("failed to read the rows: {0}")]
-    Rows(#[source] DataFusionError),
+    Rows(String),
 }
 
-/// A checked SELECT over a file.
-#[derive(Debug)]
+/// What is at the bottom of an error, said once.
+fn root(error: &DataFusionError) -> String {
+    match error.find_root() {
+        DataFusionError::ArrowError(error, _) => error.to_string(),
+        DataFusionError::ParquetError(error) => error.to_string(),
+        DataFusionError::SchemaError(error, _) => error.to_string(),
+        DataFusionError::SQL(error, _) => error.to_string(),
+        other => other.message().into_owned(),
+    }
+}
+
+/// A checked SELECT over a file, with its first rows.
 pub struct Import {
     kind: EventKind,
-    frame: DataFrame,
+    first: Option<RecordBatch>,
+    rest: SendableRecordBatchStream,
 }
 
 impl Import {
-    /// Opens a file and checks the SELECT and its columns.
+    /// Opens a file, checks the SELECT and its columns, and reads the first
+    /// rows.
     ///
     /// # Errors
     /// [`ImportError`], before anything was read as an event.
     pub async fn open(file: &Path, kind: EventKind, select: &str) -> Result<Import, ImportError> {
         let context = context();
         register(&context, file).await?;
-        let columns = input_columns(&context).await;
-        let frame = context.sql(select).await.map_err(|error| ImportError::Select(error, columns))?;
-        check(&frame.schema().as_arrow().clone().into(), kind)?;
-        Ok(Import { kind, frame })
+        let frame = plan(&context, select).await?;
+        let schema = frame.schema().as_arrow().clone().into();
+        check(&schema, kind)?;
+        values::check_types(&schema)?;
+        let mut rest = frame.execute_stream().await.map_err(|error| ImportError::Rows(root(&error)))?;
+        let first = rest.try_next().await.map_err(|error| ImportError::Rows(root(&error)))?;
+        Ok(Import { kind, first, rest })
     }
 
     /// Hands each row's bytes for the log to `each`, in file order. Returns
@@ -105,11 +142,11 @@ impl Import {
     ///
     /// # Errors
     /// [`ImportError`]; what came before has been handed out.
-    pub async fn rows<E: From<ImportError>>(self, mut each: impl FnMut(&[u8]) -> Result<(), E>) -> Result<u64, E> {
-        let mut stream = self.frame.execute_stream().await.map_err(ImportError::Rows)?;
+    pub async fn rows<E: From<ImportError>>(mut self, mut each: impl FnMut(&[u8]) -> Result<(), E>) -> Result<u64, E> {
         let mut value = Vec::new();
         let mut rows = 0;
-        while let Some(batch) = stream.try_next().await.map_err(ImportError::Rows)? {
+        let mut next = self.first.take();
+        while let Some(batch) = next {
             let columns = Columns::new(&batch)?;
             for row in 0..batch.num_rows() {
                 value.clear();
@@ -117,6 +154,7 @@ impl Import {
                 each(&value)?;
                 rows += 1;
             }
+            next = self.rest.try_next().await.map_err(|error| ImportError::Rows(root(&error)))?;
         }
         Ok(rows)
     }
@@ -125,7 +163,11 @@ impl Import {
 fn encode(kind: EventKind, columns: &Columns, row: usize, value: &mut Vec<u8>) {
     match fields::to_event(kind, |name| columns.get(name, row)) {
         Ok(event) => wire::encode(&event, value),
-        Err(error) => wire::encode_unusable(&error.to_string(), columns.json(row).as_bytes(), value),
+        Err(error) => {
+            let row = columns.json(row);
+            let raw = &row.as_bytes()[..row.len().min(RAW_BYTES_MAX)];
+            wire::encode_unusable(&error.to_string(), raw, value);
+        }
     }
 }
 
@@ -158,17 +200,38 @@ async fn register(context: &SessionContext, file: &Path) -> Result<(), ImportErr
         }
         _ => return Err(ImportError::Format(name)),
     };
-    let read = |source| ImportError::Read { file: name.clone(), source };
+    let read = |error: DataFusionError| ImportError::Read { file: name.clone(), reason: root(&error) };
     registered.map_err(read)?;
     let view = "CREATE VIEW input AS SELECT row_number() OVER () AS _row, * FROM file";
     context.sql(view).await.map_err(read)?.collect().await.map_err(read)?;
+    if input_columns(context).await.len() < 2 {
+        return Err(ImportError::Empty(name));
+    }
     Ok(())
 }
 
-async fn input_columns(context: &SessionContext) -> String {
+async fn plan(context: &SessionContext, select: &str) -> Result<DataFrame, ImportError> {
+    let state = context.state();
+    let statement = parse(&state, select).map_err(|error| match error {
+        QueryError::ReadOnly { statement } => ImportError::NotAQuery(statement),
+        other => ImportError::Statement(other),
+    })?;
+    let planned = match state.statement_to_plan(statement).await {
+        Ok(planned) => planned,
+        Err(error) => {
+            return Err(ImportError::Select { reason: root(&error), columns: input_columns(context).await.join(", ") });
+        }
+    };
+    let read_only = SQLOptions::new().with_allow_ddl(false).with_allow_dml(false).with_allow_statements(false);
+    read_only.verify_plan(&planned).map_err(|_| ImportError::NotAQuery("something that writes".to_owned()))?;
+    Ok(DataFrame::new(state, planned))
+}
+
+/// `_row`, and the file's own columns.
+async fn input_columns(context: &SessionContext) -> Vec<String> {
     match context.table("input").await {
-        Ok(table) => table.schema().fields().iter().map(|field| field.name().as_str()).collect::<Vec<_>>().join(", "),
-        Err(_) => "unknown".to_owned(),
+        Ok(table) => table.schema().fields().iter().map(|field| field.name().clone()).collect(),
+        Err(_) => Vec::new(),
     }
 }
 

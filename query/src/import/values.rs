@@ -1,13 +1,13 @@
 //! The columns of a SELECT as field values.
 //!
-//! Invariant: numbers travel as their exact text; nothing passes through a
-//! float that was not one in the file.
+//! Invariant: numbers travel as their exact text, and one that has been a
+//! floating-point number is marked as such, because it may have lost digits.
 
 use std::collections::HashMap;
 
 use arrow::array::{Array, AsArray, BooleanArray, RecordBatch, StringArray, TimestampMicrosecondArray};
 use arrow::compute::cast;
-use arrow::datatypes::{DataType, TimeUnit, TimestampMicrosecondType};
+use arrow::datatypes::{DataType, SchemaRef, TimeUnit, TimestampMicrosecondType};
 use stempoint_schemas::fields::FieldValue;
 use stempoint_schemas::time::Instant;
 
@@ -16,9 +16,15 @@ use super::ImportError;
 enum Column {
     Texts(StringArray),
     Numbers(StringArray),
+    Floats(StringArray),
     Bools(BooleanArray),
     Times(TimestampMicrosecondArray),
     Nulls,
+}
+
+/// Refuses a column whose type cannot be a field.
+pub fn check_types(schema: &SchemaRef) -> Result<(), ImportError> {
+    Columns::new(&RecordBatch::new_empty(schema.clone())).map(drop)
 }
 
 /// The columns of one batch, by name.
@@ -47,6 +53,7 @@ impl Columns {
                     let times = cast(array, &micros).map_err(|_| wrong())?;
                     Column::Times(times.as_primitive::<TimestampMicrosecondType>().clone())
                 }
+                kind if kind.is_floating() => Column::Floats(text()?),
                 kind if kind.is_numeric() => Column::Numbers(text()?),
                 _ => return Err(wrong()),
             };
@@ -60,6 +67,7 @@ impl Columns {
         match self.0.get(name) {
             Some(Column::Texts(texts)) if texts.is_valid(row) => FieldValue::Text(texts.value(row)),
             Some(Column::Numbers(numbers)) if numbers.is_valid(row) => FieldValue::Number(numbers.value(row)),
+            Some(Column::Floats(numbers)) if numbers.is_valid(row) => FieldValue::Float(numbers.value(row)),
             Some(Column::Bools(bools)) if bools.is_valid(row) => FieldValue::Bool(bools.value(row)),
             Some(Column::Times(times)) if times.is_valid(row) => match Instant::from_us(times.value(row)) {
                 Some(time) => FieldValue::Time(time),
@@ -75,7 +83,7 @@ impl Columns {
         for name in self.0.keys() {
             let value = match self.get(name, row) {
                 FieldValue::Absent => serde_json::Value::Null,
-                FieldValue::Text(text) | FieldValue::Number(text) => text.into(),
+                FieldValue::Text(text) | FieldValue::Number(text) | FieldValue::Float(text) => text.into(),
                 FieldValue::Bool(value) => value.into(),
                 FieldValue::Time(time) => time.to_string().into(),
             };

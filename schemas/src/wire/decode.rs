@@ -21,7 +21,7 @@ pub struct Decoded<'a> {
 /// checked elsewhere ([`crate::event::check_source`],
 /// [`crate::event::check_time`]).
 pub fn decode(bytes: &[u8]) -> Result<Decoded<'_>, Refusal> {
-    let mut reader = Reader::new(bytes);
+    let mut reader = Reader::new("the event", bytes);
     let (mut id, mut incarnation, mut sequence, mut time) = (None, None, None, None);
     let mut payload: Option<(u32, &[u8])> = None;
     while let Some((field, value)) = reader.next()? {
@@ -32,7 +32,7 @@ pub fn decode(bytes: &[u8]) -> Result<Decoded<'_>, Refusal> {
             number::TIME => time = Some(instant(value)?),
             5..=15 => {
                 if payload.is_some() {
-                    return Err(Refusal::new(Reason::Malformed, "there are two payloads"));
+                    return Err(Refusal::new(Reason::Malformed, "the event has two payloads"));
                 }
                 payload = Some((field, bytes_of("payload", value)?));
             }
@@ -45,14 +45,24 @@ pub fn decode(bytes: &[u8]) -> Result<Decoded<'_>, Refusal> {
     }
     let identity = identity(id, incarnation, sequence)?;
     let time = time.ok_or_else(|| missing("time_us"))?;
-    let mut body = Reader::new(body);
+    let mut body = Reader::new(message(kind)?, body);
     let payload = match kind {
         number::API_CALL => Payload::ApiCall(api_call(&mut body)?),
         number::GPU_USAGE => Payload::GpuUsage(gpu_usage(&mut body)?),
-        number::HEARTBEAT => Payload::Heartbeat(heartbeat(&mut body)?),
-        _ => return Err(Refusal::new(Reason::UnknownType, format!("payload {kind} is not a type of these rules"))),
+        _ => Payload::Heartbeat(heartbeat(&mut body)?),
     };
     Ok(Decoded { event: Event { identity, time, payload }, canonical: reader.canonical && body.canonical })
+}
+
+/// The name of a payload's message.
+#[inline]
+fn message(kind: u32) -> Result<&'static str, Refusal> {
+    match kind {
+        number::API_CALL => Ok("api_call"),
+        number::GPU_USAGE => Ok("gpu_usage"),
+        number::HEARTBEAT => Ok("heartbeat"),
+        _ => Err(Refusal::new(Reason::UnknownType, format!("payload {kind} is not a type that these rules know"))),
+    }
 }
 
 fn identity<'a>(id: Option<&'a str>, incarnation: Option<u64>, sequence: Option<u64>) -> Result<Identity<'a>, Refusal> {
@@ -157,7 +167,7 @@ fn heartbeat<'a>(reader: &mut Reader<'a>) -> Result<Heartbeat<'a>, Refusal> {
 
 #[cold]
 fn unusable(body: &[u8]) -> Refusal {
-    let mut reader = Reader::new(body);
+    let mut reader = Reader::new("unusable", body);
     while let Ok(Some((field, value))) = reader.next() {
         if let (1, Value::Bytes(reason)) = (field, value) {
             let reason = String::from_utf8_lossy(reason);

@@ -204,7 +204,12 @@ impl Settlement {
             };
             return answered(ControlRow { answer, message, ..row }, None);
         }
-        let act = match control::from_proto(&event) {
+        let read = if control::is_whole(&event, record.value) {
+            control::from_proto(&event)
+        } else {
+            Err("the event has a field that these rules do not know, one twice, or one without a value".to_owned())
+        };
+        let act = match read {
             Ok(act) => act,
             Err(problem) => {
                 return answered(
