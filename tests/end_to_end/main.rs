@@ -4,6 +4,7 @@
 mod bad_input;
 mod crash;
 mod demo;
+mod examples;
 mod harness;
 mod importing;
 mod real_input;

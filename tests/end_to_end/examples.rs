@@ -1,0 +1,72 @@
+//! The frozen examples of every event: what was once taken must be taken the
+//! same way for ever, byte for byte and row for row.
+//!
+//! `schemas/examples/<event>/v<N>.json` holds input as it comes in at the edge
+//! and everything that follows from it. A version is never edited; what
+//! changes becomes the next version beside it.
+
+mod control;
+mod usage;
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use serde_json::{Value, json};
+
+/// Each version with its BLAKE3 hash, so that no edit goes unnoticed.
+const FROZEN: [(&str, &str); 6] = [
+    ("api_call/v1.json", "f2aafe8a344106f11aea6209489fd292b59c5b746409ec1a471dabcb1fba400e"),
+    ("gpu_usage/v1.json", "bc4439ac54bb03d577c586c394a1fc1356f4ed19530545e983c7311e24f370d0"),
+    ("heartbeat/v1.json", "20e91d44615d49e58c0e0f5d5ea71e9094791672edc71056af8212376d22cf40"),
+    ("price_book/v1.json", "d61a9b3dbe9fa25b90656fd229a7d6afcf3281f80f533013ca6d674e11940847"),
+    ("settle/v1.json", "e927fc0680146a0884fc0b8cd76f48d304077761158558322f5a808b55d8a200"),
+    ("waive/v1.json", "0a1f3bd30388cb5cc9e46c8099e1743b60ce2181f376846f258e71dc0a0bffe4"),
+];
+
+/// The files by their names, for example `api_call/v1.json`.
+fn files() -> BTreeMap<String, Vec<u8>> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("schemas/examples");
+    let mut files = BTreeMap::new();
+    for event in std::fs::read_dir(&folder).expect("the folder of examples can be read") {
+        let event = event.expect("the folder of examples can be read").path();
+        if !event.is_dir() {
+            continue;
+        }
+        for version in std::fs::read_dir(&event).expect("a folder of examples can be read") {
+            let version = version.expect("a folder of examples can be read").path();
+            let name = version.strip_prefix(&folder).expect("it lies within").to_string_lossy().into_owned();
+            files.insert(name, std::fs::read(&version).expect("an example can be read"));
+        }
+    }
+    files
+}
+
+#[test]
+fn no_version_is_edited_missing_or_forgotten() {
+    let found: Vec<(String, String)> =
+        files().into_iter().map(|(name, bytes)| (name, blake3::hash(&bytes).to_hex().to_string())).collect();
+    let frozen: Vec<(String, String)> = FROZEN.map(|(name, hash)| (name.to_owned(), hash.to_owned())).into();
+    assert_eq!(found, frozen, "a new version is added to FROZEN; an old one must be as it was");
+}
+
+#[test]
+fn every_example_gives_what_it_always_gave() {
+    let mut wrong = Vec::new();
+    for (name, bytes) in files() {
+        let file: Value = serde_json::from_slice(&bytes).unwrap_or_else(|error| panic!("{name}: {error}"));
+        let event = name.split('/').next().unwrap_or_default();
+        let examples = file["examples"].as_array().unwrap_or_else(|| panic!("{name} has no examples"));
+        assert!(examples.len() >= 3, "{name} has only {} examples", examples.len());
+        for example in examples {
+            let found = match event {
+                "price_book" | "settle" | "waive" => control::follow(event, &example["input"]),
+                _ => usage::follow(&example["input"]),
+            };
+            if found != example["expected"] {
+                let found = json!({ "file": name, "name": example["name"], "expected": found });
+                wrong.push(serde_json::to_string(&found).expect("JSON"));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{} examples give something else:\n{}", wrong.len(), wrong.join("\n"));
+}

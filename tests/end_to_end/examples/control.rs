@@ -1,0 +1,132 @@
+//! Control events: from their natural form to their rows and back.
+
+use prost::Message;
+use serde_json::{Value, json};
+use stempoint_core::control::{Act, Waive, from_proto, to_proto};
+use stempoint_core::price_file;
+use stempoint_core::settlement::{ControlRecord, Need, Settlement, Supply};
+use stempoint_ingest::settlement::{rows, settle_event};
+use stempoint_schemas::canonical::CanonicalRows;
+use stempoint_schemas::hash::{content_hash, fingerprint, hex, settlement_leaf};
+use stempoint_schemas::meter::{Dimension, Meter};
+use stempoint_schemas::proto;
+use stempoint_schemas::time::{Instant, Month};
+use stempoint_schemas::watermark::Watermarks;
+
+use crate::rows::texts;
+
+/// Everything that follows from a control event that is the first on its log.
+pub fn follow(event: &str, input: &Value) -> Value {
+    let source = text(input, "source");
+    let bytes = bytes(event, source, input);
+    let content = content_hash(source.as_bytes(), &bytes);
+    let decoded = proto::ControlEvent::decode(&bytes[..]).expect("what was encoded can be decoded");
+    let act = from_proto(&decoded).expect("an example is valid");
+    assert_eq!(to_proto(&decoded.id, &act).encode_to_vec(), bytes, "the act gives the bytes back");
+    let (tables, leaves) = settle(source, &bytes, text(input, "recorded_at"));
+    json!({
+        "id": decoded.id,
+        "key": source,
+        "bytes": hex(&bytes),
+        "content_hash": hex(&content),
+        "fingerprint": format!("{:016x}", fingerprint(&content)),
+        "act": as_json(&act),
+        "rows": tables,
+        "leaves": leaves,
+    })
+}
+
+fn bytes(event: &str, source: &str, input: &Value) -> Vec<u8> {
+    let act = match event {
+        "price_book" => {
+            let lines: Vec<&str> = array(input, "file").iter().map(|line| line.as_str().expect("a line")).collect();
+            Act::PriceBook(price_file::read(&lines.join("\n")).expect("an example is valid"))
+        }
+        "settle" => {
+            let marks = array(input, "watermarks").iter().map(|mark| mark.as_u64().expect("an offset"));
+            let batch = settle_event(source, &Watermarks::from_vec(marks.collect()));
+            // The same watermarks have the same id, whoever settles them.
+            return batch.iter().next().expect("one record").1.to_vec();
+        }
+        _ => Act::Waive(Waive {
+            meter: Meter::from_name(text(input, "meter")).expect("a meter"),
+            period: Month::parse(text(input, "period")).expect("a month"),
+            matches: matches(input),
+            reason: text(input, "reason").to_owned(),
+        }),
+    };
+    to_proto(text(input, "id"), &act).encode_to_vec()
+}
+
+/// Hands the event to a settlement that has seen nothing; gives the rows by
+/// table, and their leaves in the Merkle tree.
+fn settle(source: &str, bytes: &[u8], recorded_at: &str) -> (Value, Vec<String>) {
+    let mut settlement = Settlement::new("USD");
+    let recorded_us = Instant::parse(recorded_at).expect("recorded_at").us();
+    let record = ControlRecord { offset: 0, recorded_us, key: Some(source.as_bytes()), value: bytes };
+    let pending = settlement.read(record);
+    let supply = match &pending.need {
+        Need::Nothing => Supply::Nothing,
+        Need::Charges(_) => Supply::Charges(Vec::new()),
+        Need::Usage { .. } => Supply::Usage(Default::default()),
+    };
+    let outcome = settlement.apply(pending, supply).expect("nothing overflows");
+    let (mut tables, mut leaves) = (serde_json::Map::new(), Vec::new());
+    for (table, batch) in rows::batches(&settlement, &outcome).expect("rows can be built") {
+        let canonical = CanonicalRows::new(&batch).expect("rows have their columns");
+        for row in 0..canonical.len() {
+            let mut bytes = Vec::new();
+            canonical.write(row, &mut bytes);
+            leaves.push(hex(&settlement_leaf(table.name, &bytes)));
+        }
+        tables.insert(table.name.to_owned(), json!(texts(&batch)));
+    }
+    (tables.into(), leaves)
+}
+
+fn as_json(act: &Act) -> Value {
+    let dimensions = |matches: &[(Dimension, String)]| {
+        matches.iter().map(|(d, value)| (d.name().to_owned(), json!(value))).collect::<serde_json::Map<_, _>>()
+    };
+    match act {
+        Act::PriceBook(book) => json!({
+            "currency": book.currency,
+            "effective_from": book.effective_from.start().to_string(),
+            "prices": book.prices.iter().map(|price| json!({
+                "meter": price.meter.name(),
+                "match": dimensions(&price.matches),
+                "per": price.price.per().to_string(),
+                "amount": price.price.amount().to_string(),
+            })).collect::<Vec<_>>(),
+            "shares": book.shares.iter().map(|(meter, share)| json!({
+                "meter": meter.name(),
+                "provider": share.to_string(),
+            })).collect::<Vec<_>>(),
+        }),
+        Act::Settle(watermarks) => json!({ "watermarks": watermarks.to_string() }),
+        Act::Waive(waive) => json!({
+            "meter": waive.meter.name(),
+            "period": waive.period.to_string(),
+            "match": dimensions(&waive.matches),
+            "reason": waive.reason,
+        }),
+    }
+}
+
+fn matches(input: &Value) -> Vec<(Dimension, String)> {
+    let given = input["match"].as_object().expect("match is an object");
+    given
+        .iter()
+        .map(|(name, value)| {
+            (Dimension::from_name(name).expect("a dimension"), value.as_str().expect("text").to_owned())
+        })
+        .collect()
+}
+
+fn text<'a>(input: &'a Value, field: &str) -> &'a str {
+    input[field].as_str().unwrap_or_else(|| panic!("{field} of {input} is a text"))
+}
+
+fn array<'a>(input: &'a Value, field: &str) -> &'a [Value] {
+    input[field].as_array().unwrap_or_else(|| panic!("{field} of {input} is an array"))
+}
