@@ -127,16 +127,21 @@ impl Books {
         }
     }
 
-    /// Builds the state anew from what is stored.
-    pub fn restart(&mut self) {
+    /// Builds the state anew from what is stored: control events, and a
+    /// checkpoint or the charges.
+    pub fn restart(&mut self, from_checkpoint: bool) {
         let mut settlement = Settlement::new("USD");
         for (offset, (value, answer)) in self.controls.iter().enumerate() {
             let record = ControlRecord { offset: offset as u64, recorded_us: 0, key: Some(SOURCE), value };
             settlement.restore_control(record, *answer);
         }
-        for charge in &self.charges {
-            let charge = restored(charge, settlement.names_mut());
-            settlement.restore_charge(&charge).unwrap();
+        if from_checkpoint {
+            settlement.restore_checkpoint(&self.settlement.checkpoint()).unwrap();
+        } else {
+            for charge in &self.charges {
+                let charge = restored(charge, settlement.names_mut());
+                settlement.restore_charge(&charge).unwrap();
+            }
         }
         self.settlement = settlement;
     }

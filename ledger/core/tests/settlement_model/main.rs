@@ -70,7 +70,7 @@ fn play(steps: &[Step]) -> (Books, Model) {
                     assert_eq!(books.handle(&encoded(&id, &Act::Waive(other))), Answer::Conflict);
                 }
             }
-            Step::Restart => books.restart(),
+            Step::Restart { from_checkpoint } => books.restart(*from_checkpoint),
         }
     }
     (books, model)

@@ -39,10 +39,17 @@ pub struct BookSpec {
 pub enum Step {
     Settle(Vec<Row>),
     Book(BookSpec),
-    Waive { meter: usize, second_month: bool, named: Option<u8> },
+    Waive {
+        meter: usize,
+        second_month: bool,
+        named: Option<u8>,
+    },
     Repeat(usize),
     Conflict(usize),
-    Restart,
+    /// From a checkpoint, or from all charges.
+    Restart {
+        from_checkpoint: bool,
+    },
 }
 
 pub fn row() -> impl Strategy<Value = Row> {
@@ -80,7 +87,7 @@ pub fn step() -> impl Strategy<Value = Step> {
             .prop_map(|(meter, second_month, named)| Step::Waive { meter, second_month, named }),
         1 => any::<usize>().prop_map(Step::Repeat),
         1 => any::<usize>().prop_map(Step::Conflict),
-        1 => Just(Step::Restart),
+        1 => any::<bool>().prop_map(|from_checkpoint| Step::Restart { from_checkpoint }),
     ]
 }
 
