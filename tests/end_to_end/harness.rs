@@ -274,6 +274,11 @@ impl Server {
         self.process.kill()
     }
 
+    /// Waits until it ends by itself.
+    pub fn end(mut self) -> (ExitStatus, String) {
+        self.process.end()
+    }
+
     /// Asks it to stop with SIGTERM; gives what it said.
     pub fn stop(self) -> String {
         self.process.stop()

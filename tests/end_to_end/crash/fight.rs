@@ -141,7 +141,8 @@ impl Arena {
         for place in &mut self.places {
             place.process.signal("TERM");
             let (status, said) = place.process.end();
-            if !status.success() {
+            // One that has just been started and does not listen yet ends by the signal itself.
+            if !status.success() && status.signal() != Some(15) {
                 let end = place.ended((status, said));
                 assert!(end == End::GaveWay || place.doomed, "somebody else killed a process of this test");
             }
