@@ -78,6 +78,10 @@ pub async fn submit(
     receipt.await.map_err(|error| match error {
         LogError::RecordTooLarge { .. } | LogError::BatchTooLarge { .. } => Problem::too_large(error.to_string()),
         other => {
+            if matches!(other, LogError::Storage { .. } | LogError::Stopped { .. }) {
+                // It takes no more until it is opened again.
+                api.fail(&format!("the event log has stopped: {other}"));
+            }
             tracing::error!(error = %other, "failed to append to the event log");
             Problem::unavailable(format!("the event log did not take the events: {other}; send them again"))
         }

@@ -51,16 +51,21 @@ impl Api {
         self.draining.store(true, Ordering::SeqCst);
     }
 
-    /// A fold has stopped: `/readyz` says why.
+    /// A part has stopped for good: `/readyz` says why.
     pub fn fail(&self, reason: &str) {
         *self.failure.lock().unwrap_or_else(PoisonError::into_inner) = Some(reason.to_owned());
+    }
+
+    /// Why a part has stopped for good, if one has.
+    pub fn failure(&self) -> Option<String> {
+        self.failure.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     pub(crate) fn not_ready(&self) -> Option<String> {
         if self.draining.load(Ordering::SeqCst) {
             return Some("the process is stopping".to_owned());
         }
-        self.failure.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.failure()
     }
 }
 

@@ -60,7 +60,11 @@ pub fn run(context: &Context, args: &UpArgs) -> Result<()> {
     eprintln!("stopping: what was taken is committed first");
     let stopped = node.stop();
     drop(lock);
-    served.and(stopped)
+    served.and(stopped)?;
+    match api.failure() {
+        Some(reason) => bail!(reason),
+        None => Ok(()),
+    }
 }
 
 async fn serve_until_stopped(
@@ -85,7 +89,7 @@ async fn serve_until_stopped(
     Ok(())
 }
 
-/// Waits for a signal, or for a fold that has ended on its own.
+/// Waits for a signal, or for a part that has ended on its own.
 async fn wait_for_stop(node: &Node, api: &Api, mut stop_request: StopRequest) {
     loop {
         tokio::select! {
@@ -93,6 +97,8 @@ async fn wait_for_stop(node: &Node, api: &Api, mut stop_request: StopRequest) {
             () = tokio::time::sleep(LOOK) => {
                 if node.has_failed() {
                     api.fail("a fold has stopped; the process ends");
+                }
+                if api.failure().is_some() {
                     return;
                 }
             }

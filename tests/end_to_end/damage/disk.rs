@@ -8,15 +8,13 @@ use std::process::Command;
 use super::{SELECT, complete, import, refused};
 use crate::harness::{Books, text};
 
-/// A mounted file system over the data folder; it is gone when this is
-/// dropped.
+/// A mounted file system over a folder; it is gone when this is dropped.
 struct Disk(PathBuf);
 
 impl Disk {
     /// `None` where mounting is not allowed, which is said.
-    fn over(books: &Books, size: &str, test: &str) -> Option<Disk> {
-        let folder = books.data();
-        std::fs::create_dir_all(&folder).expect("the data folder can be made");
+    fn over(folder: PathBuf, size: &str, test: &str) -> Option<Disk> {
+        std::fs::create_dir_all(&folder).expect("the folder can be made");
         let options = format!("size={size}");
         match mount(&["-t", "tmpfs", "-o", &options, "stempoint-test"], &folder) {
             Ok(()) => Some(Disk(folder)),
@@ -58,7 +56,7 @@ fn large_file(books: &Books, rows: u64) -> String {
 #[test]
 fn a_full_disk_is_named_and_once_it_has_space_again_nothing_is_lost() {
     let books = Books::new();
-    let Some(disk) = Disk::over(&books, "40m", "a_full_disk") else { return };
+    let Some(disk) = Disk::over(books.data(), "40m", "a_full_disk") else { return };
     import(&books, "one", 1_000);
     let rows = 60_000;
     let file = large_file(&books, rows);
@@ -79,7 +77,21 @@ fn a_full_disk_is_named_and_once_it_has_space_again_nothing_is_lost() {
 #[test]
 fn a_server_on_a_full_disk_stops_with_the_reason_and_keeps_what_it_acknowledged() {
     let books = Books::new();
-    let Some(disk) = Disk::over(&books, "40m", "a_server_on_a_full_disk") else { return };
+    let Some(disk) = Disk::over(books.data(), "40m", "a_server_on_a_full_disk") else { return };
+    fill_up(&books, &disk);
+}
+
+/// The folds have a disk of their own and would go on for ever.
+#[test]
+fn a_server_whose_log_alone_is_full_stops_as_well() {
+    let books = Books::new();
+    let Some(disk) = Disk::over(books.data().join("log"), "40m", "a_server_whose_log_alone_is_full") else { return };
+    fill_up(&books, &disk);
+}
+
+/// Sends events until the server takes no more; it must end on its own, so that
+/// it can be started again.
+fn fill_up(books: &Books, disk: &Disk) {
     let mut server = books.serve(|_| (), &["--commit-interval-ms", "20"]);
     let mut rng = fastrand::Rng::with_seed(8);
     let mut acknowledged = 0_u64;
@@ -93,7 +105,6 @@ fn a_server_on_a_full_disk_stops_with_the_reason_and_keeps_what_it_acknowledged(
         }
         assert!(acknowledged < 1_000_000, "the disk never fills up");
     }
-    // A server that can write no more ends, so that it can be started again.
     let (status, said) = server.end();
     assert_eq!(status.code(), Some(1), "{said}");
     assert!(said.contains("disk") && !said.contains("panicked"), "{said}");
@@ -118,7 +129,7 @@ fn event(id: u64, rng: &mut fastrand::Rng) -> String {
 #[test]
 fn a_read_only_folder_can_be_asked_and_not_written_to() {
     let books = Books::new();
-    let Some(disk) = Disk::over(&books, "200m", "a_read_only_folder") else { return };
+    let Some(disk) = Disk::over(books.data(), "200m", "a_read_only_folder") else { return };
     import(&books, "one", 100);
     let file = books.file("two.csv", "tokens\n1\n2\n").to_string_lossy().into_owned();
     let two = ["import", "api_call", &file, "--source", "two", "--select", SELECT];
