@@ -27,7 +27,8 @@ pub fn run(context: &Context, command: &PricesCommand) -> Result<()> {
 fn apply(context: &Context, file: &Path) -> Result<()> {
     let bytes = std::fs::read(file).with_context(|| format!("failed to read {}", file.display()))?;
     let book = price_file::read(&bytes).map_err(|error| anyhow!("{}, {error}", file.display()))?;
-    let summary = format!("{} prices in {} from {} on", book.prices.len(), book.currency, book.effective_from.start());
+    let prices = if book.prices.len() == 1 { "1 price".to_owned() } else { format!("{} prices", book.prices.len()) };
+    let summary = format!("{prices} in {} from {} on", book.currency, book.effective_from.start());
     let access = Access::open(context)?;
     let done = access.control(&Act::PriceBook(book));
     let row = access.finish(done)?;
