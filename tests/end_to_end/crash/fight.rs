@@ -9,8 +9,9 @@ use std::time::{Duration, Instant};
 use stempoint_ingest::log::kafka::KafkaLog;
 
 use super::compare::{apply_prices, compare};
-use super::kafka::books;
+use super::kafka::broker;
 use super::producer::{Producer, connect};
+use super::scenario::CRASHES_MAX;
 use super::worker::{Fate, Worker};
 use super::{crashes, seed};
 use crate::harness::{Books, Process};
@@ -24,48 +25,42 @@ const OVERTAKEN: &str = "another process has folded the same partitions";
 
 #[test]
 fn two_ingest_and_two_settlement_processes_are_killed_at_random_moments() {
-    let Some(books) = books("fight::two_ingest_and_two_settlement_processes_are_killed_at_random_moments") else {
-        return;
-    };
-    fight(books, &[Worker::Ingest("a"), Worker::Ingest("b"), Worker::Settle, Worker::Settle]);
+    let test = "fight::two_ingest_and_two_settlement_processes_are_killed_at_random_moments";
+    fight(test, &[Worker::Ingest("a"), Worker::Ingest("b"), Worker::Settle, Worker::Settle]);
 }
 
 #[test]
 fn two_servers_with_maintenance_are_killed_at_random_moments() {
-    let Some(books) = books("fight::two_servers_with_maintenance_are_killed_at_random_moments") else { return };
-    fight(books, &[Worker::Server { other: false }, Worker::Server { other: true }]);
+    let test = "fight::two_servers_with_maintenance_are_killed_at_random_moments";
+    fight(test, &[Worker::Server { other: false }, Worker::Server { other: true }]);
 }
 
 /// Kills at random moments; every other replacement is told to die at a step
 /// of its own.
-fn fight(books: Books, workers: &[Worker]) {
+fn fight(test: &str, workers: &[Worker]) {
+    let Some(broker) = broker(test) else { return };
     let seed = seed() ^ 7;
     let mut rng = fastrand::Rng::with_seed(seed);
-    apply_prices(&books);
-    let log = connect(books.kafka().expect("the books are on Kafka"));
-    let mut arena = Arena {
-        places: workers.iter().map(|&worker| Place::new(worker, &books)).collect(),
-        books,
-        log,
-        producer: Producer::new(seed, BATCH_MAX),
-        killed: 0,
-        gave_way: 0,
-    };
-    let begun = Instant::now();
-    for _ in 0..crashes(12) {
-        let until = Instant::now() + Duration::from_millis(rng.u64(20..900));
-        while Instant::now() < until {
-            arena.go_on();
+    let mut left = crashes(12);
+    while left > 0 {
+        let mut arena = Arena::new(Books::on_kafka(&broker), seed, workers);
+        let begun = Instant::now();
+        for _ in 0..left.min(CRASHES_MAX) {
+            let until = Instant::now() + Duration::from_millis(rng.u64(20..900));
+            while Instant::now() < until {
+                arena.go_on();
+            }
+            let place = rng.usize(..workers.len());
+            let point = if rng.bool() { rng.choice(workers[place].points()) } else { None };
+            arena.replace(place, point);
         }
-        let place = rng.usize(..workers.len());
-        let point = if rng.bool() { rng.choice(workers[place].points()) } else { None };
-        arena.replace(place, point);
+        arena.go_on();
+        arena.stop();
+        let Arena { books, producer, killed, gave_way, .. } = arena;
+        eprintln!("{killed} killed, {gave_way} gave way in {:.1} s", begun.elapsed().as_secs_f64());
+        compare(&books, &producer.sent);
+        left = left.saturating_sub(CRASHES_MAX);
     }
-    arena.go_on();
-    arena.stop();
-    let Arena { books, producer, killed, gave_way, .. } = arena;
-    eprintln!("{killed} killed, {gave_way} gave way in {:.1} s", begun.elapsed().as_secs_f64());
-    compare(&books, &producer.sent);
 }
 
 /// A place in the fight, and the process that holds it.
@@ -108,6 +103,13 @@ struct Arena {
 }
 
 impl Arena {
+    fn new(books: Books, seed: u64, workers: &[Worker]) -> Arena {
+        apply_prices(&books);
+        let log = connect(books.kafka().expect("the books are on Kafka"));
+        let places = workers.iter().map(|&worker| Place::new(worker, &books)).collect();
+        Arena { books, log, producer: Producer::new(seed, BATCH_MAX), places, killed: 0, gave_way: 0 }
+    }
+
     /// Sends one batch, and replaces who has ended as it had to. Nobody else
     /// may have ended.
     fn go_on(&mut self) {

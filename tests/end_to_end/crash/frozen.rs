@@ -10,7 +10,7 @@ use stempoint_schemas::watermark::Watermarks;
 use stempoint_store::ledger::Ledger;
 
 use super::compare::{apply_prices, compare};
-use super::kafka::books;
+use super::kafka::broker;
 use super::producer::{Producer, connect};
 use super::scenario::REACHED_WITHIN;
 use super::seed;
@@ -22,8 +22,8 @@ const BATCH_MAX: u64 = 200;
 
 #[test]
 fn an_ingest_process_frozen_at_every_named_step_is_fenced_out() {
-    let Some(books) = books("frozen::an_ingest_process_frozen_at_every_named_step_is_fenced_out") else { return };
-    let mut stage = Stage::new(books, seed() ^ 9);
+    let Some(broker) = broker("frozen::an_ingest_process_frozen_at_every_named_step_is_fenced_out") else { return };
+    let mut stage = Stage::new(Books::on_kafka(&broker), seed() ^ 9);
     let mut fenced = 0;
     for point in Worker::Ingest("a").points() {
         let said = stage.freeze_and_replace([Worker::Ingest("a"), Worker::Ingest("b")], point, Commit::visible);
@@ -37,8 +37,10 @@ fn an_ingest_process_frozen_at_every_named_step_is_fenced_out() {
 
 #[test]
 fn a_leader_of_settlement_frozen_at_every_named_step_is_fenced_out() {
-    let Some(books) = books("frozen::a_leader_of_settlement_frozen_at_every_named_step_is_fenced_out") else { return };
-    let mut stage = Stage::new(books, seed() ^ 10);
+    let Some(broker) = broker("frozen::a_leader_of_settlement_frozen_at_every_named_step_is_fenced_out") else {
+        return;
+    };
+    let mut stage = Stage::new(Books::on_kafka(&broker), seed() ^ 10);
     let ingest = Worker::Ingest("a").start(&stage.books, None);
     for point in Worker::Settle.points() {
         stage.freeze_and_replace([Worker::Settle, Worker::Settle], point, Commit::settled);

@@ -1,13 +1,12 @@
 //! Deaths of a server on a real Kafka. A power cut takes what was not synced
 //! of the tables and of the deduplication index; the broker has its own disk.
 
-use super::scenario::{at_points, at_random, run};
+use super::scenario::{at_points, at_random, killed, power_cut};
 use super::seed;
 use crate::harness::Books;
 
-/// Books on new topics of the broker to test with, or none after having said
-/// what is left out.
-pub fn books(test: &str) -> Option<Books> {
+/// The broker to test with, or none after having said what is left out.
+pub fn broker(test: &str) -> Option<String> {
     let broker = std::env::var("STEMPOINT_KAFKA").ok().filter(|broker| !broker.is_empty());
     if broker.is_none() {
         eprintln!(
@@ -15,35 +14,31 @@ pub fn books(test: &str) -> Option<Books> {
              HOST:PORT that it prints)"
         );
     }
-    broker.map(|broker| Books::on_kafka(&broker))
+    broker
 }
 
 #[test]
 fn killed_at_every_named_step() {
-    let Some(books) = books("kafka::killed_at_every_named_step") else { return };
-    run(&books, seed() ^ 3, at_points(1), None);
+    let Some(broker) = broker("kafka::killed_at_every_named_step") else { return };
+    killed(|| Books::on_kafka(&broker), seed() ^ 3, &at_points(1));
 }
 
 #[test]
 fn killed_at_random_moments() {
-    let Some(books) = books("kafka::killed_at_random_moments") else { return };
+    let Some(broker) = broker("kafka::killed_at_random_moments") else { return };
     let seed = seed() ^ 4;
-    let mut rng = fastrand::Rng::with_seed(seed);
-    run(&books, seed, at_random(&mut rng), None);
+    killed(|| Books::on_kafka(&broker), seed, &at_random(seed));
+}
+
+#[test]
+fn power_cut_at_every_third_named_step() {
+    let Some(broker) = broker("kafka::power_cut_at_every_third_named_step") else { return };
+    power_cut(|| Books::on_kafka(&broker), seed() ^ 6, &at_points(3));
 }
 
 #[test]
 fn power_cut_at_random_moments() {
-    let Some(books) = books("kafka::power_cut_at_random_moments") else { return };
+    let Some(broker) = broker("kafka::power_cut_at_random_moments") else { return };
     let seed = seed() ^ 5;
-    let mut rng = fastrand::Rng::with_seed(seed);
-    let deaths = at_random(&mut rng);
-    run(&books, seed, deaths, Some(rng));
-}
-
-#[test]
-fn power_cut_at_named_steps() {
-    let Some(books) = books("kafka::power_cut_at_named_steps") else { return };
-    let seed = seed() ^ 6;
-    run(&books, seed, at_points(3), Some(fastrand::Rng::with_seed(seed)));
+    power_cut(|| Books::on_kafka(&broker), seed, &at_random(seed));
 }

@@ -1,6 +1,7 @@
 //! One server that dies again and again while a producer sends through its
 //! door.
 
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use stempoint_power_cut::{Mode, PowerCut};
@@ -13,7 +14,10 @@ use crate::harness::{Books, Server};
 /// A named step must be reached within this time.
 pub const REACHED_WITHIN: Duration = Duration::from_secs(30);
 /// The most records that are sent at once.
-const BATCH_MAX: u64 = 600;
+const BATCH_MAX: u64 = 100;
+/// After so many crashes the books are compared, and new ones are begun: the
+/// more they hold, the longer a start and the comparison take.
+pub const CRASHES_MAX: usize = 25;
 
 /// How a server ends.
 pub enum Death {
@@ -29,70 +33,94 @@ pub fn at_points(step: usize) -> Vec<Death> {
 }
 
 /// Deaths at random moments.
-pub fn at_random(rng: &mut fastrand::Rng) -> Vec<Death> {
+pub fn at_random(seed: u64) -> Vec<Death> {
+    let mut rng = fastrand::Rng::with_seed(seed);
     (0..crashes(8)).map(|_| Death::After(Duration::from_millis(rng.u64(20..900)))).collect()
 }
 
-/// Lets a server die in these ways, with all that was not synced dropped
-/// where there is a `power` to choose by, and compares the books.
-pub fn run(books: &Books, seed: u64, deaths: Vec<Death>, mut power: Option<fastrand::Rng>) {
-    apply_prices(books);
-    let mut producer = Producer::new(seed, BATCH_MAX);
-    let (count, begun) = (deaths.len(), Instant::now());
-    for death in deaths {
-        let mut cutter = match &power {
-            Some(_) => match PowerCut::new(&books.data()) {
-                Ok(cutter) => Some(cutter),
+/// Kills a server in these ways and compares the books.
+pub fn killed(books: impl Fn() -> Books, seed: u64, deaths: &[Death]) {
+    for deaths in deaths.chunks(CRASHES_MAX) {
+        let books = books();
+        let mut scenario = Scenario::new(&books, seed);
+        deaths.iter().for_each(|death| _ = scenario.live_and_die(death, None).kill());
+        scenario.finish(deaths.len());
+    }
+}
+
+/// The same, and each time what was not synced is lost, all or some of it.
+pub fn power_cut(books: impl Fn() -> Books, seed: u64, deaths: &[Death]) {
+    let mut rng = fastrand::Rng::with_seed(seed);
+    for deaths in deaths.chunks(CRASHES_MAX) {
+        let books = books();
+        let mut scenario = Scenario::new(&books, seed);
+        for death in deaths {
+            let mut power = match PowerCut::new(&books.data()) {
+                Ok(power) => power,
                 Err(error) => {
                     eprintln!("left out: crash::power_cut (needs a C compiler: {error})");
                     return;
                 }
-            },
-            None => None,
-        };
-        live_and_die(books, &mut producer, &death, cutter.as_ref()).kill();
-        if let (Some(cutter), Some(rng)) = (&mut cutter, &mut power) {
+            };
+            scenario.live_and_die(death, Some(&power)).kill();
             let seed = rng.u64(..);
             let mode = if rng.bool() { Mode::Random { seed } } else { Mode::DropAll };
-            let report = cutter.cut(mode).expect("the power can be cut");
+            let report = power.cut(mode).expect("the power can be cut");
             eprintln!("{mode:?}: {report}");
         }
+        scenario.finish(deaths.len());
     }
-    let server = books.serve(|_| (), &["--settle-interval-s", "1"]);
-    while producer.is_pending() {
-        assert!(producer.send(&server), "the server takes the last batch");
-    }
-    server.stop();
-    eprintln!("{count} deaths in {:.1} s", begun.elapsed().as_secs_f64());
-    compare(books, &producer.sent);
 }
 
-/// Starts a server and feeds it until it dies or its time has come.
-fn live_and_die(books: &Books, producer: &mut Producer, death: &Death, cutter: Option<&PowerCut>) -> Server {
-    let arguments = ["--commit-interval-ms", "20", "--settle-interval-s", "0", "--maintenance-interval-s", "1"];
-    let mut server = books.serve(
-        |command| {
+struct Scenario<'a> {
+    books: &'a Books,
+    producer: Producer,
+    begun: Instant,
+}
+
+impl Scenario<'_> {
+    fn new(books: &Books, seed: u64) -> Scenario<'_> {
+        apply_prices(books);
+        Scenario { books, producer: Producer::new(seed, BATCH_MAX), begun: Instant::now() }
+    }
+
+    /// Starts a server and feeds it until it dies or its time has come.
+    fn live_and_die(&mut self, death: &Death, power: Option<&PowerCut>) -> Server {
+        let prepare = |command: &mut Command| {
             if let Death::At(point) = death {
                 command.env("STEMPOINT_CRASH_AT", point);
             }
-            if let Some(cutter) = cutter {
-                cutter.command(command);
+            if let Some(power) = power {
+                power.command(command);
             }
-        },
-        &arguments,
-    );
-    let begun = Instant::now();
-    loop {
-        match death {
-            Death::After(time) if begun.elapsed() >= *time => return server,
-            Death::At(point) => assert!(begun.elapsed() < REACHED_WITHIN, "{point} was not reached"),
-            Death::After(_) => {}
+        };
+        // Maintenance as often as it can be, so that it is killed too.
+        let arguments = ["--commit-interval-ms=20", "--settle-interval-s=0", "--maintenance-interval-s=0"];
+        let mut server = self.books.serve(prepare, &arguments);
+        let begun = Instant::now();
+        loop {
+            match death {
+                Death::After(time) if begun.elapsed() >= *time => return server,
+                Death::At(point) => assert!(begun.elapsed() < REACHED_WITHIN, "{point} was not reached"),
+                Death::After(_) => {}
+            }
+            if server.has_ended() {
+                return server;
+            }
+            if server.address.is_some() {
+                self.producer.send(&server);
+            }
         }
-        if server.has_ended() {
-            return server;
+    }
+
+    /// Has a last server take what is left, and compares the books.
+    fn finish(mut self, deaths: usize) {
+        let server = self.books.serve(|_| (), &["--settle-interval-s=1"]);
+        while self.producer.is_pending() {
+            assert!(self.producer.send(&server), "the server takes the last batch");
         }
-        if server.address.is_some() {
-            producer.send(&server);
-        }
+        server.stop();
+        eprintln!("{deaths} deaths in {:.1} s", self.begun.elapsed().as_secs_f64());
+        compare(self.books, &self.producer.sent);
     }
 }
