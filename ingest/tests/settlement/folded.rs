@@ -80,6 +80,23 @@ impl Folded {
         SettleService::start(&self.ledger, &self.log, options, self.runtime.handle(), Arc::new(Unwatched))
     }
 
+    /// Has a ledger of its own handle the first control event, and gives that
+    /// one's answer in words.
+    pub fn first_answer(&self, name: &str) -> String {
+        let lake = self.folder.path().join(name);
+        let ledger = self.runtime.block_on(Ledger::open_or_create(&lake, self.ends.len())).expect("the ledger opens");
+        let options = SettleOptions { leads: false, ..SettleOptions::new(lake.join("checkpoint")) };
+        let service = SettleService::start(&ledger, &self.log, options, self.runtime.handle(), Arc::new(Unwatched));
+        let (service, begun) = (service.expect("settlement starts"), Instant::now());
+        while self.runtime.block_on(ledger.head()).expect("the head can be read").control_offset == 0 {
+            assert!(!service.has_stopped() && begun.elapsed() < PATIENCE, "the event is not handled");
+            std::thread::yield_now();
+        }
+        service.stop().expect("settlement worked");
+        let rows = control_rows(&ledger, 1).expect("the control events can be read");
+        format!("{}: {}", rows[0].answer.name(), rows[0].message)
+    }
+
     /// Appends a settle event.
     pub fn ask(&self, watermarks: &Watermarks) {
         let event = settle_event("operator/test", watermarks);

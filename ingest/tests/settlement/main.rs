@@ -4,3 +4,4 @@
 mod checkpoint;
 mod cuts;
 mod folded;
+mod refused;
