@@ -315,24 +315,41 @@ mod tests {
         assert_eq!((next.version, next.previous_hash), (13, commit.hash()));
     }
 
+    /// As large as the tree of [`commit`], with another last leaf.
+    fn other_tree() -> Tree {
+        let mut tree = Tree::default();
+        (0..5u8).for_each(|i| tree.push([i.min(3); 32]));
+        tree
+    }
+
     #[test]
     fn every_field_counts_in_the_hash() {
         let base = commit();
-        let changes: [fn(&mut Commit); 9] = [
+        let changes: [fn(&mut Commit); 18] = [
             |c| c.version += 1,
             |c| c.rules += 1,
+            |c| c.shards.push(Shard::default()),
             |c| c.shards[0].watermark += 1,
             |c| c.shards[1].settled += 1,
+            |c| c.shards[1].counts.received += 1,
+            |c| c.shards[1].counts.accepted += 1,
             |c| c.shards[1].counts.duplicate += 1,
+            |c| c.shards[1].counts.rejected += 1,
             |c| c.shards[1].tree.push([0; 32]),
+            |c| c.shards[1].tree = other_tree(),
             |c| c.shards[1].last_record = None,
+            |c| c.shards[1].last_record = Some([8; 32]),
+            |c| c.control_offset += 1,
+            |c| c.settlement.push([0; 32]),
+            |c| c.settlement = other_tree(),
             |c| c.control_record = Some([0; 32]),
             |c| c.previous_hash[0] ^= 1,
         ];
-        for change in changes {
+        for (number, change) in changes.into_iter().enumerate() {
             let mut changed = base.clone();
             change(&mut changed);
-            assert_ne!(changed.hash(), base.hash());
+            assert_ne!(changed, base, "change {number}");
+            assert_ne!(changed.hash(), base.hash(), "change {number}");
         }
     }
 }
