@@ -25,6 +25,18 @@ pub enum Death {
     At(&'static str),
     /// It is killed after some time.
     After(Duration),
+    /// It is asked to stop after some time, so that the next one finds what is
+    /// kept for it.
+    Asked(Duration),
+}
+
+impl Death {
+    fn end(&self, server: Server) {
+        match self {
+            Death::At(_) | Death::After(_) => server.kill(),
+            Death::Asked(_) => server.stop(),
+        };
+    }
 }
 
 /// One death at each `step`-th named step.
@@ -32,10 +44,18 @@ pub fn at_points(step: usize) -> Vec<Death> {
     points::all().step_by(step).map(Death::At).collect()
 }
 
-/// Deaths at random moments.
+/// Deaths at random moments, with a quiet end now and then.
 pub fn at_random(seed: u64) -> Vec<Death> {
     let mut rng = fastrand::Rng::with_seed(seed);
-    (0..crashes(8)).map(|_| Death::After(Duration::from_millis(rng.u64(20..900)))).collect()
+    let mut deaths = Vec::new();
+    for _ in 0..crashes(8) {
+        let mut moment = || Duration::from_millis(rng.u64(20..900));
+        deaths.push(Death::After(moment()));
+        if deaths.len() % 5 == 4 {
+            deaths.push(Death::Asked(moment()));
+        }
+    }
+    deaths
 }
 
 /// Kills a server in these ways and compares the books.
@@ -43,7 +63,7 @@ pub fn killed(books: impl Fn() -> Books, seed: u64, deaths: &[Death]) {
     for deaths in deaths.chunks(CRASHES_MAX) {
         let books = books();
         let mut scenario = Scenario::new(&books, seed);
-        deaths.iter().for_each(|death| _ = scenario.live_and_die(death, None).kill());
+        deaths.iter().for_each(|death| death.end(scenario.live_and_die(death, None)));
         scenario.finish(deaths.len());
     }
 }
@@ -62,7 +82,7 @@ pub fn power_cut(books: impl Fn() -> Books, seed: u64, deaths: &[Death]) {
                     return;
                 }
             };
-            scenario.live_and_die(death, Some(&power)).kill();
+            death.end(scenario.live_and_die(death, Some(&power)));
             let seed = rng.u64(..);
             let mode = if rng.bool() { Mode::Random { seed } } else { Mode::DropAll };
             let report = power.cut(mode).expect("the power can be cut");
@@ -100,9 +120,9 @@ impl Scenario<'_> {
         let begun = Instant::now();
         loop {
             match death {
-                Death::After(time) if begun.elapsed() >= *time => return server,
+                Death::After(time) | Death::Asked(time) if begun.elapsed() >= *time => return server,
                 Death::At(point) => assert!(begun.elapsed() < REACHED_WITHIN, "{point} was not reached"),
-                Death::After(_) => {}
+                Death::After(_) | Death::Asked(_) => {}
             }
             if server.has_ended() {
                 return server;
