@@ -13,6 +13,7 @@ use prost::Message;
 use stempoint_api::{decode_positions, encode_batch};
 use stempoint_core::control::{self, Act};
 use stempoint_core::settlement::Answer;
+use stempoint_ingest::Unwatched;
 use stempoint_ingest::log::{Batch, Topic};
 use stempoint_ingest::settlement::{StoredControl, control_rows, settle_event};
 use stempoint_schemas::commit::Commit;
@@ -22,7 +23,7 @@ use stempoint_store::ledger::Ledger;
 
 use crate::context::Context as Invocation;
 use crate::data::{Lock, LockError};
-use crate::node::{LogChoice, Node, Parts, Unwatched};
+use crate::node::{LogChoice, Node, Parts};
 
 /// How long a command waits between two looks at the ledger.
 const LOOK: Duration = Duration::from_millis(15);

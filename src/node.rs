@@ -6,7 +6,6 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
-use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow};
 use stempoint_ingest::fold::{FoldObserver, FoldOptions, FoldService};
@@ -60,17 +59,6 @@ impl Parts {
 pub trait Observer: FoldObserver + SettleObserver {}
 
 impl<T: FoldObserver + SettleObserver> Observer for T {}
-
-/// An observer that looks away.
-pub struct Unwatched;
-
-impl FoldObserver for Unwatched {
-    fn committed(&self, _head: &stempoint_schemas::commit::Commit, _took: Duration) {}
-}
-
-impl SettleObserver for Unwatched {
-    fn handled(&self, _outcome: &stempoint_core::settlement::Outcome, _rows: u64, _busy: Duration) {}
-}
 
 /// What a node consists of while it runs.
 pub struct Node {

@@ -7,3 +7,6 @@ pub mod fold;
 pub mod log;
 pub mod rebuild;
 pub mod settlement;
+mod unwatched;
+
+pub use unwatched::Unwatched;

@@ -13,6 +13,7 @@ use arrow::compute::cast;
 use arrow::datatypes::{DataType, Int32Type, TimeUnit};
 use arrow::record_batch::RecordBatch;
 
+use crate::hash::{Hash, settlement_leaf};
 use crate::row::ColumnError;
 
 /// Reads rows of a batch as canonical bytes.
@@ -107,6 +108,18 @@ impl Column {
         };
         Some(Column { nulls: column.logical_nulls(), values })
     }
+}
+
+/// Hands the leaf of each of a settlement table's rows to `each`, in order.
+pub fn settlement_leaves(table: &str, batch: &RecordBatch, mut each: impl FnMut(Hash)) -> Result<(), ColumnError> {
+    let rows = CanonicalRows::new(batch)?;
+    let mut bytes = Vec::new();
+    for row in 0..rows.len() {
+        bytes.clear();
+        rows.write(row, &mut bytes);
+        each(settlement_leaf(table, &bytes));
+    }
+    Ok(())
 }
 
 fn sized(bytes: &[u8], out: &mut Vec<u8>) {

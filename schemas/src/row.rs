@@ -51,7 +51,8 @@ fn column(batch: &RecordBatch, name: &str) -> Result<ArrayRef, ColumnError> {
     batch.column_by_name(name).cloned().ok_or_else(|| ColumnError(name.to_owned()))
 }
 
-fn typed<T: Array + Clone + 'static>(batch: &RecordBatch, name: &str) -> Result<T, ColumnError> {
+/// A column by name, as an array of the type that it must have.
+pub fn typed<T: Array + Clone + 'static>(batch: &RecordBatch, name: &str) -> Result<T, ColumnError> {
     let array = column(batch, name)?;
     array.as_any().downcast_ref::<T>().cloned().ok_or_else(|| ColumnError(name.to_owned()))
 }

@@ -8,12 +8,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Result, bail};
+use stempoint_ingest::Unwatched;
 use stempoint_ingest::fold::{FoldError, FoldOptions};
 use stempoint_ingest::settlement::SettleOptions;
 
 use crate::cli::{IngestArgs, SettleArgs};
 use crate::context::Context;
-use crate::node::{LogChoice, Node, Parts, Unwatched};
+use crate::node::{LogChoice, Node, Parts};
 use crate::stop::StopRequest;
 
 /// The wait before a process that was overtaken starts again.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
+use stempoint_ingest::Unwatched;
 use stempoint_ingest::fold::{FoldOptions, FoldService};
 use stempoint_ingest::log::{EventLog, Topic};
 use stempoint_ingest::rebuild::{LakeLog, compare};
@@ -16,7 +17,7 @@ use super::DIFFERENT;
 use crate::cli::{RebuildArgs, RebuildFrom};
 use crate::context::Context;
 use crate::data::{DataFolder, LockError, must_be_empty};
-use crate::node::{self, LogChoice, Unwatched};
+use crate::node::{self, LogChoice};
 use crate::progress::Progress;
 
 /// How long the rebuild waits between two looks.

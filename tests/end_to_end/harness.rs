@@ -191,6 +191,27 @@ impl Process {
         assert!(sent.expect("kill can be run").success(), "the process takes a signal");
     }
 
+    /// Asks it to stop with SIGTERM as soon as it listens for that, unless it
+    /// has ended; one that has just been started would end by the signal itself.
+    pub fn ask_to_stop(&mut self) {
+        let begun = Instant::now();
+        while !self.listens() {
+            if self.has_ended() {
+                return;
+            }
+            assert!(begun.elapsed() < PATIENCE, "it does not listen for signals:\n{}", self.said());
+            std::thread::sleep(LOOK);
+        }
+        self.signal("TERM");
+    }
+
+    /// Whether it handles SIGTERM, which is number 15.
+    fn listens(&self) -> bool {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap_or_default();
+        let caught = status.lines().find_map(|line| line.strip_prefix("SigCgt:"));
+        caught.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).is_some_and(|mask| mask & (1 << 14) != 0)
+    }
+
     /// Whether it was stopped by a signal and waits for another.
     pub fn is_frozen(&self) -> bool {
         let state = std::fs::read_to_string(format!("/proc/{}/stat", self.child.id())).unwrap_or_default();

@@ -3,9 +3,9 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use stempoint_schemas::canonical::CanonicalRows;
+use stempoint_schemas::canonical::settlement_leaves;
 use stempoint_schemas::commit::Commit;
-use stempoint_schemas::hash::{self, Hash, Tree};
+use stempoint_schemas::hash::{Hash, Tree};
 use stempoint_schemas::row::longs;
 use stempoint_schemas::tables::{CHARGES, CONTROL, JOURNAL, PRICES, Table};
 use stempoint_store::ledger::{Ledger, bounds};
@@ -46,14 +46,11 @@ impl Leaves {
             };
             let batch = batch?;
             let offsets = longs(&batch, "_offset")?;
-            let rows = CanonicalRows::new(&batch)?;
-            let mut bytes = Vec::new();
-            for row in 0..rows.len() {
-                bytes.clear();
-                rows.write(row, &mut bytes);
-                self.batch
-                    .push_back((offsets.value(row).cast_unsigned(), hash::settlement_leaf(self.table.name, &bytes)));
-            }
+            let mut offsets = offsets.values().iter().map(|offset| offset.cast_unsigned());
+            let queue = &mut self.batch;
+            settlement_leaves(self.table.name, &batch, |leaf| {
+                queue.extend(offsets.next().map(|offset| (offset, leaf)))
+            })?;
         }
         Ok(self.batch.front().copied())
     }

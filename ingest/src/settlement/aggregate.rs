@@ -14,7 +14,7 @@ use hashbrown::HashMap;
 use stempoint_core::names::{Name, Names};
 use stempoint_core::usage::{Dimensions, Usage, UsageCell};
 use stempoint_schemas::meter::Meter;
-use stempoint_schemas::row::ColumnError;
+use stempoint_schemas::row::{ColumnError, typed};
 use stempoint_schemas::tables::{API_CALLS, GPU_USAGE, Table};
 use stempoint_schemas::time::{HOUR_US, Hour};
 use stempoint_schemas::watermark::Watermarks;
@@ -224,9 +224,4 @@ impl Interned {
             None => Name::NONE,
         }
     }
-}
-
-fn typed<T: Array + Clone + 'static>(batch: &RecordBatch, name: &str) -> Result<T, ColumnError> {
-    let column = batch.column_by_name(name).ok_or_else(|| ColumnError(name.to_owned()))?;
-    column.as_any().downcast_ref::<T>().cloned().ok_or_else(|| ColumnError(name.to_owned()))
 }

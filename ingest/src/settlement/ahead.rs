@@ -100,9 +100,9 @@ impl UsageAhead {
 
     /// The vector to settle up to, if enough rows were added up or they have
     /// waited long enough.
-    pub fn ask_if_due(&mut self, rows: u64, interval: Duration) -> Option<Watermarks> {
+    pub fn ask_if_due(&mut self, interval: Duration) -> Option<Watermarks> {
         let sums = self.sums.as_mut()?;
-        if sums.asked || (sums.aggregator.rows() < rows && sums.since.elapsed() < interval) {
+        if sums.asked || (sums.aggregator.rows() < self.rows_max && sums.since.elapsed() < interval) {
             return None;
         }
         sums.asked = true;

@@ -68,7 +68,7 @@ impl Checkpoints {
     /// The checkpoint that fits a ledger, and the control offset below which
     /// it holds everything.
     pub async fn read(&self, ledger: &Ledger, head: &Commit) -> Result<Option<(u64, SettlementState)>, LedgerError> {
-        let Some(checkpoint) = decode(&self.folder.join(FILE)) else { return Ok(None) };
+        let Some(checkpoint) = read_file(&self.folder.join(FILE)) else { return Ok(None) };
         if checkpoint.control_offset > head.control_offset {
             return Ok(None);
         }
@@ -82,14 +82,21 @@ impl Checkpoints {
 }
 
 /// `None` where there is no file, or it is damaged.
-fn decode(path: &Path) -> Option<SettlementCheckpoint> {
+fn read_file(path: &Path) -> Option<SettlementCheckpoint> {
     let bytes = fs::read(path).ok()?;
-    let (hash, message) = bytes.split_at_checked(HASH_BYTES)?;
-    let checkpoint = (blake3::hash(message).as_bytes() == hash).then(|| SettlementCheckpoint::decode(message));
+    let checkpoint = decode(&bytes);
     if checkpoint.is_none() {
         tracing::warn!(path = %path.display(), "settlement's checkpoint is damaged; reading all charges instead");
     }
-    checkpoint?.ok()
+    checkpoint
+}
+
+fn decode(bytes: &[u8]) -> Option<SettlementCheckpoint> {
+    let (hash, message) = bytes.split_at_checked(HASH_BYTES)?;
+    if blake3::hash(message).as_bytes() != hash {
+        return None;
+    }
+    SettlementCheckpoint::decode(message).ok()
 }
 
 /// Two processes may do this at once, each with a file of its own until the

@@ -19,7 +19,7 @@ use stempoint_schemas::commit::Commit;
 use stempoint_schemas::meter::Meter;
 use stempoint_schemas::money::Quantity;
 use stempoint_schemas::proto::SettlementState;
-use stempoint_schemas::row::ColumnError;
+use stempoint_schemas::row::{ColumnError, typed};
 use stempoint_schemas::tables::{CHARGES, CONTROL};
 use stempoint_schemas::time::{Instant, Month};
 use stempoint_store::ReadOptions;
@@ -311,11 +311,6 @@ impl<T: Copy> Texts<T> {
 fn dictionary_text(column: &DictionaryArray<Int32Type>, row: usize) -> Option<&str> {
     let texts = column.values().as_any().downcast_ref::<StringArray>()?;
     column.key(row).map(|key| texts.value(key))
-}
-
-fn typed<T: Array + Clone + 'static>(batch: &RecordBatch, name: &str) -> Result<T, ColumnError> {
-    let column = batch.column_by_name(name).ok_or_else(|| ColumnError(name.to_owned()))?;
-    column.as_any().downcast_ref::<T>().cloned().ok_or_else(|| ColumnError(name.to_owned()))
 }
 
 fn unexpected(table: &'static str, column: &'static str, value: &str) -> SettleError {

@@ -13,7 +13,6 @@ use arrow::array::{
 use arrow::datatypes::{DataType, Int32Type};
 use arrow::error::ArrowError;
 use hashbrown::HashMap;
-use stempoint_core::book::AppliedBook;
 use stempoint_core::charge::{Charge, PriceId};
 use stempoint_core::names::Name;
 use stempoint_core::posting::{Account, Entry, Posting};
@@ -84,7 +83,6 @@ fn prices(settlement: &Settlement, index: usize) -> Result<RecordBatch, ArrowErr
 }
 
 fn charges(settlement: &Settlement, offset: u64, charges: &[Charge]) -> Result<RecordBatch, ArrowError> {
-    let prices = PriceNames::new(settlement);
     let name = |pick: fn(&Charge) -> Name| names(settlement, charges.iter().map(pick));
     let columns: Vec<ArrayRef> = vec![
         Arc::new(Int64Array::from_value(offset.cast_signed(), charges.len())),
@@ -98,7 +96,7 @@ fn charges(settlement: &Settlement, offset: u64, charges: &[Charge]) -> Result<R
         times(charges.iter().map(|charge| charge.key.hour.start().us())),
         coded(charges.iter().map(|charge| Some(charge.key.period)), |period| period.to_string()),
         coded(charges.iter().map(|charge| Some(charge.state.name())), |state| state),
-        coded(charges.iter().map(|charge| charge.state.price()), |price| prices.get(price)),
+        coded(charges.iter().map(|charge| charge.state.price()), |price| settlement.price_name(price)),
         name(|charge| charge.key.currency),
         decimals(&CHARGES, "quantity", charges.iter().map(|charge| Some(charge.quantity.nano())))?,
     ];
@@ -106,7 +104,6 @@ fn charges(settlement: &Settlement, offset: u64, charges: &[Charge]) -> Result<R
 }
 
 fn journal(settlement: &Settlement, offset: u64, entries: &[Entry]) -> Result<RecordBatch, ArrowError> {
-    let price_names = PriceNames::new(settlement);
     let rows: Vec<(usize, usize, &Entry, &Posting)> = entries
         .iter()
         .enumerate()
@@ -135,7 +132,7 @@ fn journal(settlement: &Settlement, offset: u64, entries: &[Entry]) -> Result<Re
         dimension(|d| d.gpu),
         dimension(|d| d.region),
         coded(rows.iter().map(|(_, _, entry, _)| Some(entry.period)), |period| period.to_string()),
-        coded(prices(), |price| price_names.get(price)),
+        coded(prices(), |price| settlement.price_name(price)),
         decimals(&JOURNAL, "quantity", rows.iter().map(|(_, _, _, p)| p.quantity.map(|quantity| quantity.nano())))?,
     ];
     RecordBatch::try_new(JOURNAL.building_schema(), columns)
@@ -149,23 +146,6 @@ fn account(settlement: &Settlement, account: Account) -> String {
         Account::ProviderPayable(provider) => format!("provider/{}/payable", text(provider)),
         Account::PlatformRevenue => "platform/revenue".to_owned(),
         Account::PlatformRounding => "platform/rounding".to_owned(),
-    }
-}
-
-/// The names of all price rows, made once for a batch.
-struct PriceNames(Vec<Vec<String>>);
-
-impl PriceNames {
-    fn new(settlement: &Settlement) -> PriceNames {
-        let of_book = |applied: &AppliedBook| {
-            (1..=applied.book.prices.len()).map(|position| format!("{}-{position}", applied.offset)).collect()
-        };
-        PriceNames(settlement.books().iter().map(of_book).collect())
-    }
-
-    fn get(&self, price: PriceId) -> &str {
-        let book = self.0.get(price.book as usize);
-        book.and_then(|names| names.get(price.position as usize)).map_or("", String::as_str)
     }
 }
 

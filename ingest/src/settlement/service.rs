@@ -217,7 +217,7 @@ impl Settler {
             return Ok(false);
         }
         let worked = self.ahead.step(self.settlement.settled())?;
-        if let Some(watermarks) = self.ahead.ask_if_due(self.options.rows_max, self.options.interval) {
+        if let Some(watermarks) = self.ahead.ask_if_due(self.options.interval) {
             self.log.submit(Topic::Control, settle_event(LEADER_SOURCE, &watermarks)).wait()?;
         }
         Ok(worked)

@@ -8,9 +8,9 @@
 use arrow::array::RecordBatch;
 use futures::future::try_join_all;
 use stempoint_core::settlement::{Outcome, Settlement};
-use stempoint_schemas::canonical::CanonicalRows;
+use stempoint_schemas::canonical::settlement_leaves;
 use stempoint_schemas::commit::Commit;
-use stempoint_schemas::hash::{self, Hash, Tree};
+use stempoint_schemas::hash::{Hash, Tree};
 use stempoint_schemas::tables::Table;
 use stempoint_schemas::watermark::Watermarks;
 use stempoint_store::crash::crash_point;
@@ -35,7 +35,7 @@ pub async fn write(
     let next = outcome.control.offset + 1;
     let batches = rows::batches(settlement, outcome)?;
     for (table, batch) in &batches {
-        push_leaves(tree, table, batch)?;
+        settlement_leaves(table.name, batch, |leaf| tree.push(leaf))?;
     }
     crash_point("settlement.before_tables");
     try_join_all(batches.iter().map(|(table, batch)| append(ledger, table, next, batch))).await?;
@@ -43,18 +43,6 @@ pub async fn write(
     let head = ledger.advance(|commit| advance(commit, next, record, tree, settlement.settled())).await?;
     crash_point("settlement.after_commit");
     Ok(head)
-}
-
-/// Takes the rows of a table into settlement's Merkle tree.
-fn push_leaves(tree: &mut Tree, table: &Table, batch: &RecordBatch) -> Result<(), SettleError> {
-    let canonical = CanonicalRows::new(batch)?;
-    let mut bytes = Vec::new();
-    for row in 0..canonical.len() {
-        bytes.clear();
-        canonical.write(row, &mut bytes);
-        tree.push(hash::settlement_leaf(table.name, &bytes));
-    }
-    Ok(())
 }
 
 /// Appends the rows of one control event, unless the table has them.

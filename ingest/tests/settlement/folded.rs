@@ -6,12 +6,13 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use stempoint_core::charge::{Charge, Side};
-use stempoint_core::settlement::{Answer, Outcome};
-use stempoint_ingest::fold::{FoldObserver, FoldOptions, FoldService};
+use stempoint_core::settlement::Answer;
+use stempoint_ingest::Unwatched;
+use stempoint_ingest::fold::{FoldOptions, FoldService};
 use stempoint_ingest::log::embedded::{EmbeddedLog, EmbeddedOptions};
 use stempoint_ingest::log::{Batch, EventLog, Topic};
 use stempoint_ingest::settlement::{
-    SettleError, SettleObserver, SettleOptions, SettleService, control_rows, settle_event, stored_charges,
+    SettleError, SettleOptions, SettleService, control_rows, settle_event, stored_charges,
 };
 use stempoint_schemas::commit::Commit;
 use stempoint_schemas::meter::Meter;
@@ -27,16 +28,6 @@ pub const EVENTS: u64 = 6_000;
 /// partition and table, and several ledger versions.
 pub const PIECE: u64 = 500;
 const PATIENCE: Duration = Duration::from_secs(60);
-
-struct Unwatched;
-
-impl FoldObserver for Unwatched {
-    fn committed(&self, _head: &Commit, _took: Duration) {}
-}
-
-impl SettleObserver for Unwatched {
-    fn handled(&self, _outcome: &Outcome, _rows: u64, _busy: Duration) {}
-}
 
 /// A folded log that nothing has settled yet.
 pub struct Folded {

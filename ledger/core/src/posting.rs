@@ -12,7 +12,7 @@ use stempoint_schemas::time::Month;
 use thiserror::Error;
 
 use crate::book::Books;
-use crate::charge::{Charge, PriceId, Side, State};
+use crate::charge::{Charge, PriceId, Side};
 use crate::names::Name;
 use crate::usage::Dimensions;
 
@@ -94,7 +94,7 @@ struct Change {
 }
 
 /// The quantities behind everything that was ever posted.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default)]
 pub struct Posted {
     parties: Map<RoundingKey, Quantity>,
     totals: Map<(PriceId, Month), Quantity>,
@@ -112,7 +112,7 @@ struct Split {
 impl Posted {
     /// Takes up a charge that was posted before a restart.
     pub fn restore(&mut self, charge: &Charge) -> Result<(), Overflow> {
-        charge.state.price().map_or(Ok(()), |price| self.add(rounding_key(price, charge), charge.quantity))
+        rounding_key(charge).map_or(Ok(()), |key| self.add(key, charge.quantity))
     }
 
     /// Takes up a quantity that was posted before a restart.
@@ -146,11 +146,9 @@ impl Posted {
     pub fn post(&mut self, charges: &[Charge], books: &Books) -> Result<Vec<Entry>, PostingError> {
         let mut changes = Vec::new();
         // Hours of the same rounding key follow each other.
-        for run in charges.chunk_by(|one, other| one.state == other.state && same_key(one, other)) {
-            let [first, ..] = run else { continue };
-            let State::Charged(price) = first.state else { continue };
+        for run in charges.chunk_by(|one, other| rounding_key(one) == rounding_key(other)) {
+            let Some(key) = run.first().and_then(rounding_key) else { continue };
             let added = run.iter().try_fold(Quantity::ZERO, |sum, charge| sum.plus(charge.quantity))?;
-            let key = rounding_key(price, first);
             let sum = self.parties.entry(key).or_default();
             let before = *sum;
             *sum = before.plus(added)?;
@@ -219,20 +217,15 @@ impl Entry {
     }
 }
 
-/// Whether two charges with the same state have the same rounding key.
-fn same_key(one: &Charge, other: &Charge) -> bool {
-    let key = |charge: &Charge| (charge.key.side, charge.key.party, charge.key.dimensions, charge.key.period);
-    key(one) == key(other)
-}
-
-fn rounding_key(price: PriceId, charge: &Charge) -> RoundingKey {
-    RoundingKey {
+/// The rounding key of a charge that has a price.
+fn rounding_key(charge: &Charge) -> Option<RoundingKey> {
+    Some(RoundingKey {
         side: charge.key.side,
         party: charge.key.party,
         dimensions: charge.key.dimensions,
-        price,
+        price: charge.state.price()?,
         period: charge.key.period,
-    }
+    })
 }
 
 fn split(books: &Books, price: PriceId) -> Result<Split, PostingError> {

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
+use stempoint_ingest::Unwatched;
 use stempoint_ingest::log::{Batch, Topic};
 use stempoint_schemas::time::Instant as Moment;
 use stempoint_schemas::watermark::Watermarks;
@@ -15,7 +16,7 @@ use super::figures;
 use crate::context::Context;
 use crate::data::DataFolder;
 use crate::maintenance;
-use crate::node::{Node, Parts, Unwatched};
+use crate::node::{Node, Parts};
 use crate::progress::Progress;
 use crate::scratch::Scratch;
 

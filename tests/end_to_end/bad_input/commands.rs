@@ -2,8 +2,9 @@
 
 use serde::Deserialize;
 
+use super::books_with_calls;
 use super::cases::{Wrong, expand, files};
-use crate::harness::{Books, text};
+use crate::harness::text;
 
 /// Arguments and what is said of them.
 #[derive(Deserialize)]
@@ -19,11 +20,7 @@ struct Case {
 
 #[test]
 fn each_command_says_what_is_wrong_with_its_arguments() {
-    let books = Books::new();
-    let csv = books.file("calls.csv", "at\n2024-01-01T00:00:00Z\n");
-    let select = "SELECT 'c' || _row AS id, at AS time, 'a' AS customer, 'm' AS model, 'n' AS provider, \
-                  1 AS input_tokens, 2 AS output_tokens FROM input";
-    books.run(&["import", "api_call", &csv.to_string_lossy(), "--source", "t", "--select", select]);
+    let books = books_with_calls(1);
     let mut wrong = Wrong::default();
     for file in files::<Case>("command") {
         for (number, case) in file.cases.iter().enumerate() {

@@ -2,8 +2,9 @@
 
 use serde::Deserialize;
 
+use super::books_with_calls;
 use super::cases::{Wrong, expand, files};
-use crate::harness::{Books, text};
+use crate::harness::text;
 
 /// A question and what is said of it.
 #[derive(Deserialize)]
@@ -18,11 +19,7 @@ struct Case {
 
 #[test]
 fn each_question_is_refused_and_nothing_changes() {
-    let books = Books::new();
-    let csv = books.file("calls.csv", "at\n2024-01-01T00:00:00Z\n2024-01-01T00:00:01Z\n");
-    let select = "SELECT 'c' || _row AS id, at AS time, 'a' AS customer, 'm' AS model, 'n' AS provider, \
-                  1 AS input_tokens, 2 AS output_tokens FROM input";
-    books.run(&["import", "api_call", &csv.to_string_lossy(), "--source", "t", "--select", select]);
+    let books = books_with_calls(2);
     let before = books.run(&["sql", "SELECT * FROM api_calls ORDER BY id", "--format", "csv"]);
     let mut wrong = Wrong::default();
     for file in files::<Case>("sql") {

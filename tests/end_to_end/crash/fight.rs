@@ -141,10 +141,9 @@ impl Arena {
     /// Stops all of them; who is told to die may do so meanwhile.
     fn stop(&mut self) {
         for place in &mut self.places {
-            place.process.signal("TERM");
+            place.process.ask_to_stop();
             let (status, said) = place.process.end();
-            // One that has just been started and does not listen yet ends by the signal itself.
-            if !status.success() && status.signal() != Some(15) {
+            if !status.success() {
                 let end = place.ended((status, said));
                 assert!(end == End::GaveWay || place.doomed, "somebody else killed a process of this test");
             }

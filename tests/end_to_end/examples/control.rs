@@ -6,8 +6,8 @@ use stempoint_core::control::{Act, Waive, from_proto, to_proto};
 use stempoint_core::price_file;
 use stempoint_core::settlement::{ControlRecord, Need, Settlement, Supply};
 use stempoint_ingest::settlement::{rows, settle_event};
-use stempoint_schemas::canonical::CanonicalRows;
-use stempoint_schemas::hash::{content_hash, fingerprint, hex, settlement_leaf};
+use stempoint_schemas::canonical::settlement_leaves;
+use stempoint_schemas::hash::{content_hash, fingerprint, hex};
 use stempoint_schemas::meter::{Dimension, Meter};
 use stempoint_schemas::proto;
 use stempoint_schemas::time::{Instant, Month};
@@ -73,12 +73,7 @@ fn settle(source: &str, bytes: &[u8], recorded_at: &str) -> (Value, Vec<String>)
     let outcome = settlement.apply(pending, supply).expect("nothing overflows");
     let (mut tables, mut leaves) = (serde_json::Map::new(), Vec::new());
     for (table, batch) in rows::batches(&settlement, &outcome).expect("rows can be built") {
-        let canonical = CanonicalRows::new(&batch).expect("rows have their columns");
-        for row in 0..canonical.len() {
-            let mut bytes = Vec::new();
-            canonical.write(row, &mut bytes);
-            leaves.push(hex(&settlement_leaf(table.name, &bytes)));
-        }
+        settlement_leaves(table.name, &batch, |leaf| leaves.push(hex(&leaf))).expect("rows have their columns");
         tables.insert(table.name.to_owned(), json!(texts(&batch)));
     }
     (tables.into(), leaves)

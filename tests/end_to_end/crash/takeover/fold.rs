@@ -4,21 +4,15 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use stempoint_ingest::Unwatched;
 use stempoint_ingest::dedup::IndexOptions;
-use stempoint_ingest::fold::{FoldError, FoldObserver, FoldOptions, FoldService};
-use stempoint_schemas::commit::Commit;
+use stempoint_ingest::fold::{FoldError, FoldOptions, FoldService};
 use stempoint_schemas::watermark::Watermarks;
 
 use super::super::scenario::REACHED_WITHIN;
 use super::Place;
 use super::view::View;
 use crate::harness::LOOK;
-
-struct Unwatched;
-
-impl FoldObserver for Unwatched {
-    fn committed(&self, _head: &Commit, _took: Duration) {}
-}
 
 /// A fold with its own idea of the tables and its own index, which starts
 /// again where it gives way, as its process would.
