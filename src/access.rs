@@ -155,8 +155,12 @@ impl Access {
         if visible.settled().covers(&ends) {
             return Ok(visible);
         }
-        let asked = self.append(Topic::Control, settle_event("settlement/request", &ends))?;
-        self.wait("the usage to be settled", |head| head.control_offset >= asked.get(0) && head.settled().covers(&ends))
+        let asked = self.append(Topic::Control, settle_event("settlement/request", &ends))?.get(0);
+        let head = self.wait("the usage to be settled", |head| head.control_offset >= asked)?;
+        if !head.settled().covers(&ends) {
+            bail!("settlement did not settle what has arrived: {}", self.answer(asked)?.message);
+        }
+        Ok(head)
     }
 
     /// Sends an act of a person and waits for its answer, which must be that
@@ -177,6 +181,11 @@ impl Access {
         batch.push(source.as_bytes(), &control::to_proto(id, act).encode_to_vec());
         let end = self.append(Topic::Control, batch)?.get(0);
         self.wait("settlement's answer", |head| head.control_offset >= end)?;
+        self.answer(end)
+    }
+
+    /// The answer to the control event just below an offset.
+    fn answer(&self, end: u64) -> Result<StoredControl> {
         self.runtime.block_on(self.ledger.table(&CONTROL).refresh())?;
         let rows = control_rows(&self.ledger, end)?;
         let row = rows.into_iter().rev().find(|row| row.offset + 1 == end);

@@ -6,7 +6,9 @@
 
 use crate::time::Instant;
 
-/// The number of the rules in this file. It is recorded with each commit.
+/// The number of the rules by which usage and control events are decided: those
+/// of this file and those of settlement. It is recorded with each commit, and a
+/// ledger with a higher one is refused.
 pub const RULES: i32 = 1;
 
 /// Longest id, name or dimension value, in bytes.

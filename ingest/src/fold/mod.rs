@@ -13,6 +13,6 @@ mod shard;
 
 pub use decide::candidate;
 pub use error::FoldError;
-pub use open::{check_log, fence_app};
+pub use open::{check_log, check_rules, fence_app};
 pub use service::{FoldObserver, FoldOptions, FoldService};
 pub use shard::{Chunk, Fences, INGEST_TABLES, Shard};

@@ -8,6 +8,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use stempoint_schemas::commit::Commit;
+use stempoint_schemas::event::RULES;
 use stempoint_schemas::hash;
 use stempoint_store::ledger::{Ledger, LogRows, RowOutcome};
 
@@ -23,6 +24,14 @@ const RESTORE_ROWS: usize = 65_536;
 /// The name of a partition's fence in every ingest table.
 pub fn fence_app(partition: u32) -> String {
     format!("ingest/{partition}")
+}
+
+/// Refuses a ledger that was decided by rules that this program does not know.
+pub fn check_rules(head: &Commit) -> Result<(), FoldError> {
+    if head.rules > RULES {
+        return Err(FoldError::NewerRules { ledger: head.rules, known: RULES });
+    }
+    Ok(())
 }
 
 /// Opens the shard of a partition at the head's watermark.

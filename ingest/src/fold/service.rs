@@ -12,13 +12,12 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use stempoint_schemas::commit::Commit;
-use stempoint_schemas::event::RULES;
 use stempoint_store::ledger::{Ledger, spec};
 use stempoint_store::{ParquetEncoder, Tuning};
 
 use super::commit::{Committer, Sealed};
 use super::error::FoldError;
-use super::open::open_shard;
+use super::open::{check_rules, open_shard};
 use super::shard::{Chunk, INGEST_TABLES, Shard};
 use crate::dedup::IndexOptions;
 use crate::log::{EventLog, Limits, PartitionReader, Topic};
@@ -106,9 +105,7 @@ impl FoldService {
             }
             Ok::<Commit, FoldError>(head)
         })?;
-        if head.rules > RULES {
-            return Err(FoldError::NewerRules { ledger: head.rules, known: RULES });
-        }
+        check_rules(&head)?;
         let count = u32::try_from(head.shards.len()).unwrap_or(u32::MAX);
         let partitions: Vec<u32> = options.partitions.clone().unwrap_or_else(|| (0..count).collect());
         let workers = options.workers.clamp(1, partitions.len().max(1));

@@ -80,8 +80,8 @@ pub struct RecordRef<'a> {
     /// The record's place in its partition.
     pub offset: u64,
     /// When the log took the record: microseconds since 1970 in UTC. It never
-    /// goes back within a partition of the embedded log; Kafka's is the time
-    /// at which the broker appended, in whole milliseconds.
+    /// goes back in the embedded log, from one partition to another neither;
+    /// Kafka's is the time at which the broker appended, in whole milliseconds.
     pub time_us: i64,
     /// The key: the event's source. Only records that were produced to Kafka
     /// by others can be without.

@@ -26,6 +26,8 @@ pub struct UsageAhead {
     /// The last ledger version whose rows were looked at.
     stepped_to: i64,
     sums: Option<Sums>,
+    /// The last vector that was refused; asking for it again would be in vain.
+    refused: Option<Watermarks>,
 }
 
 struct Sums {
@@ -46,12 +48,23 @@ impl UsageAhead {
             currency: currency.to_owned(),
             stepped_to: 0,
             sums: None,
+            refused: None,
         }
     }
 
     /// Whether a settle event for what was added up was asked for.
     pub fn is_asked(&self) -> bool {
         self.sums.as_ref().is_some_and(|sums| sums.asked)
+    }
+
+    /// Takes note that a settle event was refused: a later one is due.
+    pub fn refused(&mut self, to: &Watermarks) {
+        self.refused = Some(to.clone());
+        if let Some(sums) = &mut self.sums
+            && sums.aggregator.to() == to
+        {
+            sums.asked = false;
+        }
     }
 
     /// Adds up more of what is visible and not settled. Says whether there was
@@ -102,7 +115,10 @@ impl UsageAhead {
     /// waited long enough.
     pub fn ask_if_due(&mut self, interval: Duration) -> Option<Watermarks> {
         let sums = self.sums.as_mut()?;
-        if sums.asked || (sums.aggregator.rows() < self.rows_max && sums.since.elapsed() < interval) {
+        if sums.asked
+            || self.refused.as_ref() == Some(sums.aggregator.to())
+            || (sums.aggregator.rows() < self.rows_max && sums.since.elapsed() < interval)
+        {
             return None;
         }
         sums.asked = true;

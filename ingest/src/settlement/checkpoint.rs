@@ -8,6 +8,7 @@
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use prost::Message;
 use stempoint_core::settlement::Settlement;
@@ -18,6 +19,10 @@ use stempoint_store::ledger::{Ledger, LedgerError};
 /// The file in the checkpoint's folder: BLAKE3 of the rest, then the message.
 const FILE: &str = "checkpoint";
 const HASH_BYTES: usize = 32;
+/// The ending of a file that is being written.
+const DRAFT: &str = ".draft";
+/// A draft of this age is what a process left that was killed.
+const DRAFT_LIFE: Duration = Duration::from_secs(3600);
 /// A checkpoint is written after so many charges.
 const CHARGES_MIN: u64 = 1_000_000;
 
@@ -103,9 +108,43 @@ fn decode(bytes: &[u8]) -> Option<SettlementCheckpoint> {
 /// end. Without a sync it may be damaged by a power cut, which is noticed.
 fn replace(folder: &Path, message: &[u8]) -> io::Result<()> {
     fs::create_dir_all(folder)?;
-    let draft = folder.join(format!("{FILE}.{}.draft", std::process::id()));
+    remove_drafts_older_than(DRAFT_LIFE, folder);
+    let draft = folder.join(format!("{FILE}.{}{DRAFT}", std::process::id()));
     let mut file = File::create(&draft)?;
     file.write_all(blake3::hash(message).as_bytes())?;
     file.write_all(message)?;
     fs::rename(&draft, folder.join(FILE))
+}
+
+/// What cannot be looked at or removed now is left to the next time.
+fn remove_drafts_older_than(age: Duration, folder: &Path) {
+    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+        let written = entry.metadata().and_then(|metadata| metadata.modified());
+        let is_old = written.is_ok_and(|written| written.elapsed().is_ok_and(|elapsed| elapsed > age));
+        if is_old && entry.file_name().to_string_lossy().ends_with(DRAFT) {
+            let _ = fs::remove_file(entry.path());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn drafts_of_killed_processes_are_removed_and_those_of_others_are_not() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = |name: &str, age: Duration| {
+            let file = File::create(folder.path().join(name)).unwrap();
+            file.set_modified(std::time::SystemTime::now() - age).unwrap();
+        };
+        file("checkpoint.1.draft", 2 * DRAFT_LIFE);
+        file("checkpoint.2.draft", DRAFT_LIFE / 2);
+        file("another file", 2 * DRAFT_LIFE);
+        replace(folder.path(), b"a state").unwrap();
+        let names = fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name());
+        let mut names: Vec<_> = names.collect();
+        names.sort();
+        assert_eq!(names, ["another file", "checkpoint", "checkpoint.2.draft"]);
+    }
 }

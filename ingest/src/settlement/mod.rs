@@ -5,6 +5,7 @@ pub mod aggregate;
 mod ahead;
 mod checkpoint;
 mod error;
+mod recorded;
 mod restore;
 pub mod rows;
 mod service;

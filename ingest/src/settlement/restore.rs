@@ -39,18 +39,18 @@ pub fn settlement(
     let begin = || {
         let mut settlement = Settlement::new(default_currency);
         for row in &control {
-            settlement.restore_control(row.record(), row.answer);
+            settlement.restore_control(row.record(), row.answer)?;
         }
-        settlement
+        Ok::<Settlement, SettleError>(settlement)
     };
-    let mut settlement = begin();
+    let mut settlement = begin()?;
     let mut from = 0;
     if let Some((offset, state)) = checkpoint {
         match settlement.restore_checkpoint(&state) {
             Ok(()) => from = offset,
             Err(error) => {
                 tracing::warn!(%error, "settlement's checkpoint makes no sense; reading all charges instead");
-                settlement = begin();
+                settlement = begin()?;
             }
         }
     }
@@ -168,7 +168,7 @@ pub fn stored_charges(
 ) -> Result<(), SettleError> {
     let mut settlement = Settlement::new("");
     for row in control_rows(ledger, below)? {
-        settlement.restore_control(row.record(), row.answer);
+        settlement.restore_control(row.record(), row.answer)?;
     }
     each_charge(ledger, &mut settlement, 0..below, |settlement, charge| {
         match charge.state {

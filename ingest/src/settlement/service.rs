@@ -21,9 +21,10 @@ use stempoint_store::ledger::Ledger;
 use super::ahead::UsageAhead;
 use super::checkpoint::Checkpoints;
 use super::error::SettleError;
+use super::recorded::{REACH_WAIT, is_older_than};
 use super::restore;
 use super::write::write;
-use crate::fold::check_log;
+use crate::fold::{check_log, check_rules};
 use crate::log::{Batch, EventLog, Limits, PartitionReader, Topic};
 
 /// The source of the leader's own control events.
@@ -144,6 +145,7 @@ impl Settler {
             }
             Ok::<Commit, SettleError>(head)
         })?;
+        check_rules(&head)?;
         check_log(log.as_ref(), Topic::Control, 0, head.control_offset, head.control_record)?;
         let checkpoints = Checkpoints::new(options.checkpoint_folder.clone());
         let checkpoint = runtime.block_on(checkpoints.read(ledger, &head))?;
@@ -234,7 +236,7 @@ impl Settler {
         };
         let pending = self.settlement.read(control);
         let started = Instant::now();
-        let Some((supplied, mut busy)) = self.supply(&pending, record.offset)? else { return Ok(false) };
+        let Some((supplied, mut busy)) = self.supply(&pending, record)? else { return Ok(false) };
         let (outcome, settled_rows) = match supplied {
             Supplied::Ready(supply) => {
                 let settled_rows = if let Supply::Usage(usage) = &supply { usage.rows } else { 0 };
@@ -251,27 +253,60 @@ impl Settler {
     }
 
     /// Reads what an event needs; `None` where the service was asked to stop.
-    fn supply(&mut self, pending: &Pending, offset: u64) -> Result<Option<(Supplied, Duration)>, SettleError> {
+    fn supply(&mut self, pending: &Pending, record: &Record) -> Result<Option<(Supplied, Duration)>, SettleError> {
         let supply = match &pending.need {
             Need::Nothing => Supply::Nothing,
             Need::Charges(filter) => {
-                Supply::Charges(restore::charges(&self.ledger, &mut self.settlement, offset, filter)?)
+                Supply::Charges(restore::charges(&self.ledger, &mut self.settlement, record.offset, filter)?)
             }
-            Need::Usage { from, to } => {
-                let ends = Watermarks::from_vec(self.log.ends(Topic::Usage)?);
-                if to.len() > ends.len() || !ends.covers(to) {
-                    // Where the log ends now is left out: the row must be the same whenever the event is handled.
-                    let reason = format!("the watermarks {to} lie beyond the end of the log");
-                    return Ok(Some((Supplied::Refused(reason), Duration::ZERO)));
-                }
-                if !self.wait_until_visible(to)? {
-                    return Ok(None);
-                }
-                let (usage, busy) = self.ahead.take(from, to)?;
-                return Ok(Some((Supplied::Ready(Supply::Usage(usage)), busy)));
-            }
+            Need::Usage { from, to } => return self.supply_usage(from, to, record),
         };
         Ok(Some((Supplied::Ready(supply), Duration::ZERO)))
+    }
+
+    /// The usage between two vectors, if the log had all of it when it took the
+    /// event.
+    fn supply_usage(
+        &mut self,
+        from: &Watermarks,
+        to: &Watermarks,
+        record: &Record,
+    ) -> Result<Option<(Supplied, Duration)>, SettleError> {
+        let is_there = match self.wait_until_reached(to)? {
+            Some(true) if !self.wait_until_visible(to)? => return Ok(None),
+            Some(true) => is_older_than(&self.ledger, &self.runtime, (from, to), record.recorded_us)?,
+            Some(false) => false,
+            None => return Ok(None),
+        };
+        if is_there {
+            let (usage, busy) = self.ahead.take(from, to)?;
+            return Ok(Some((Supplied::Ready(Supply::Usage(usage)), busy)));
+        }
+        self.ahead.refused(to);
+        let reason = format!(
+            "the watermarks {to} were beyond the end of the log when this was recorded; send it with those that the log has reached"
+        );
+        Ok(Some((Supplied::Refused(reason), Duration::ZERO)))
+    }
+
+    /// Whether the log reaches a vector, now or in a moment; `None` where the
+    /// service was asked to stop.
+    fn wait_until_reached(&self, to: &Watermarks) -> Result<Option<bool>, SettleError> {
+        let begun = Instant::now();
+        loop {
+            let ends = Watermarks::from_vec(self.log.ends(Topic::Usage)?);
+            let can_be = to.len() <= ends.len();
+            if can_be && ends.covers(to) {
+                return Ok(Some(true));
+            }
+            if !can_be || begun.elapsed() > REACH_WAIT {
+                return Ok(Some(false));
+            }
+            if self.stopping() {
+                return Ok(None);
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
     }
 
     fn wait_until_visible(&self, to: &Watermarks) -> Result<bool, SettleError> {

@@ -71,11 +71,19 @@ impl Folded {
         SettleService::start(&self.ledger, &self.log, options, self.runtime.handle(), Arc::new(Unwatched))
     }
 
-    /// Has a ledger of its own handle the first control event, and gives that
-    /// one's answer in words.
+    /// Appends records and folds them.
+    pub fn append_and_fold(&mut self, batch: Batch) {
+        self.log.submit(Topic::Usage, batch).wait().expect("the log takes the batch");
+        self.ends = ends(self.log.as_ref());
+        fold(&self.ledger, &self.log, &self.runtime, &self.folder.path().join("index"));
+    }
+
+    /// Has a ledger of its own fold the log and handle the first control event,
+    /// and gives that one's answer in words.
     pub fn first_answer(&self, name: &str) -> String {
         let lake = self.folder.path().join(name);
         let ledger = self.runtime.block_on(Ledger::open_or_create(&lake, self.ends.len())).expect("the ledger opens");
+        fold(&ledger, &self.log, &self.runtime, &lake.join("index"));
         let options = SettleOptions { leads: false, ..SettleOptions::new(lake.join("checkpoint")) };
         let service = SettleService::start(&ledger, &self.log, options, self.runtime.handle(), Arc::new(Unwatched));
         let (service, begun) = (service.expect("settlement starts"), Instant::now());
@@ -130,15 +138,33 @@ fn ends(log: &dyn EventLog) -> Watermarks {
     Watermarks::from_vec(log.ends(Topic::Usage).expect("the log has ends"))
 }
 
+/// Folds all that is on the log.
+fn fold(ledger: &Ledger, log: &Arc<dyn EventLog>, runtime: &Runtime, index: &Path) {
+    let service = start_fold(ledger, log, runtime, index);
+    wait_until_folded(&service, ledger, log, runtime);
+    service.stop().expect("the fold worked");
+}
+
+fn start_fold(ledger: &Ledger, log: &Arc<dyn EventLog>, runtime: &Runtime, index: &Path) -> FoldService {
+    let options = FoldOptions { commit_interval: Duration::from_millis(1), ..FoldOptions::new(index.to_owned()) };
+    FoldService::start(ledger, log, options, runtime.handle(), Arc::new(Unwatched)).expect("the fold starts")
+}
+
+fn wait_until_folded(service: &FoldService, ledger: &Ledger, log: &Arc<dyn EventLog>, runtime: &Runtime) {
+    let (begun, ends) = (Instant::now(), ends(log.as_ref()));
+    while !runtime.block_on(ledger.head()).expect("the head can be read").visible().covers(&ends) {
+        assert!(!service.has_stopped() && begun.elapsed() < PATIENCE, "the log is not folded");
+        std::thread::yield_now();
+    }
+}
+
 /// Sends a stream piece by piece, each of which is folded before the next
 /// one, and says what it must add up to.
 fn fill(ledger: &Ledger, log: &Arc<dyn EventLog>, runtime: &Runtime, index: &Path, seed: u64) -> Books {
     // The month ends in the middle of the stream.
     let start = Moment::parse("2026-01-31T23:58:00Z").expect("a time");
     let mut stream = BenchStream::new(seed, BenchOptions { events_per_second: 20, ..BenchOptions::from_start(start) });
-    let options = FoldOptions { commit_interval: Duration::from_millis(1), ..FoldOptions::new(index.to_owned()) };
-    let service =
-        FoldService::start(ledger, log, options, runtime.handle(), Arc::new(Unwatched)).expect("the fold starts");
+    let service = start_fold(ledger, log, runtime, index);
     let mut sent = Vec::new();
     for _ in 0..EVENTS / PIECE {
         let mut batch = Batch::new();
@@ -147,11 +173,7 @@ fn fill(ledger: &Ledger, log: &Arc<dyn EventLog>, runtime: &Runtime, index: &Pat
             sent.push((key.to_vec(), value.to_vec()));
         });
         log.submit(Topic::Usage, batch).wait().expect("the log takes the batch");
-        let (begun, ends) = (Instant::now(), ends(log.as_ref()));
-        while !runtime.block_on(ledger.head()).expect("the head can be read").visible().covers(&ends) {
-            assert!(!service.has_stopped() && begun.elapsed() < PATIENCE, "the log is not folded");
-            std::thread::yield_now();
-        }
+        wait_until_folded(&service, ledger, log, runtime);
     }
     service.stop().expect("the fold worked");
     let (_, accepted) =

@@ -60,12 +60,20 @@ pub fn is_whole(event: &proto::ControlEvent, bytes: &[u8]) -> bool {
     event.encoded_len() == bytes.len()
 }
 
-/// Reads the act of a control event; the error says what is wrong with it.
+/// Reads the act of a control event and checks it by today's rules; the error
+/// says what is wrong with it.
 pub fn from_proto(event: &proto::ControlEvent) -> Result<Act, String> {
-    use proto::control_event::Act as Wire;
-    if !is_plain_text(event.id.as_bytes()) {
-        return Err("id must be 1 to 256 bytes of printable text".to_owned());
+    let act = applied_from_proto(event)?;
+    if let Act::PriceBook(book) = &act {
+        book.check().map_err(|e| e.to_string())?;
     }
+    Ok(act)
+}
+
+/// Reads the act of a control event that was applied by the rules of its time:
+/// only what cannot be understood is an error.
+pub fn applied_from_proto(event: &proto::ControlEvent) -> Result<Act, String> {
+    use proto::control_event::Act as Wire;
     match &event.act {
         Some(Wire::PriceBook(book)) => price_book_from(book).map(Act::PriceBook),
         Some(Wire::Settle(settle)) => watermarks_from(settle).map(Act::Settle),
@@ -97,9 +105,7 @@ fn price_book_from(wire: &proto::PriceBook) -> Result<PriceBook, String> {
     let effective_from = book::whole_hour(from).map_err(|e| e.to_string())?;
     let prices = numbered("price", &wire.prices, price_from)?;
     let shares = numbered("share", &wire.shares, share_from)?;
-    let book = PriceBook { currency: wire.currency.clone(), effective_from, prices, shares };
-    book.check().map_err(|e| e.to_string())?;
-    Ok(book)
+    Ok(PriceBook { currency: wire.currency.clone(), effective_from, prices, shares })
 }
 
 /// Reads each item of a list; an error names its position, from 1.

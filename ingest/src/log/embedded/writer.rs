@@ -25,6 +25,8 @@ const TABLE_WAIT: Duration = Duration::from_secs(120);
 pub(super) struct Writer {
     store: Store,
     topics: [Vec<Partition>; 2],
+    /// The record time of the last group.
+    last_time_us: i64,
     witness: Witness,
     shared: Arc<Shared>,
     queue: Arc<Queue>,
@@ -42,7 +44,6 @@ struct Partition {
     partition: u32,
     /// The first offset of the block that is being built.
     base: u64,
-    last_time_us: i64,
     block: BlockBuilder,
     /// The segment that is written to. None before the first write.
     tail: Option<Tail>,
@@ -67,6 +68,8 @@ impl Writer {
         queue: Arc<Queue>,
         options: &EmbeddedOptions,
     ) -> Self {
+        let last_times_us = Topic::ALL.iter().flat_map(|&topic| recovered.partitions(topic)).map(|p| p.last_time_us);
+        let last_time_us = last_times_us.max().unwrap_or_default();
         let topics = Topic::ALL.map(|topic| {
             let found = (0..).zip(recovered.partitions(topic));
             found.map(|(partition, found)| Partition::new(topic, partition, found)).collect()
@@ -74,6 +77,7 @@ impl Writer {
         Self {
             store,
             topics,
+            last_time_us,
             witness,
             shared,
             queue,
@@ -130,8 +134,10 @@ impl Writer {
     /// Writes the records of all jobs durably. Gives the positions of each
     /// append.
     fn write(&mut self, jobs: &[Job]) -> Result<Vec<Vec<Position>>, LogError> {
+        // The clock may go back; record times do not, so that they tell across partitions what came first.
+        self.last_time_us = now_us().max(self.last_time_us);
         let mut group = Group {
-            now_us: now_us(),
+            now_us: self.last_time_us,
             segment_bytes: self.segment_bytes,
             batch: self.store.db.batch().durability(Some(PersistMode::SyncAll)),
             store: &self.store,
@@ -255,15 +261,7 @@ impl Partition {
             in_memory: 0,
             keyspace: segment.keyspace.clone(),
         });
-        Self {
-            topic,
-            partition,
-            base: found.next,
-            last_time_us: found.last_time_us,
-            block: BlockBuilder::default(),
-            tail,
-            created: Vec::new(),
-        }
+        Self { topic, partition, base: found.next, block: BlockBuilder::default(), tail, created: Vec::new() }
     }
 }
 
@@ -301,9 +299,7 @@ impl Group<'_> {
         if count + unused == 0 {
             return Ok(());
         }
-        // The clock may go back; record times do not.
-        partition.last_time_us = self.now_us.max(partition.last_time_us);
-        let value = partition.block.finish(place, partition.last_time_us, unused);
+        let value = partition.block.finish(place, self.now_us, unused);
         let bytes = value.len() as u64;
         let tail = self.tail(partition)?;
         tail.bytes += bytes;
@@ -350,7 +346,8 @@ mod tests {
     use super::*;
     use crate::log::receipt::promise;
 
-    /// The clock may go back, also over a restart; record times may not.
+    /// The clock may go back, also over a restart; record times may not, in
+    /// whatever partition.
     #[test]
     fn record_times_never_go_back() {
         let folder = tempfile::tempdir().unwrap();
@@ -362,21 +359,21 @@ mod tests {
             let queue = Arc::new(Queue::new(0, Duration::ZERO));
             Writer::new(store, recovered, witness, shared, queue, &options)
         };
-        let append = |writer: &mut Writer| {
+        let append = |writer: &mut Writer, topic| {
             let mut batch = Batch::new();
             batch.push(b"key", b"value");
-            let job = Job::Append { topic: Topic::Control, batch, promise: promise().0 };
+            let job = Job::Append { topic, batch, promise: promise().0 };
             writer.write(&[job]).unwrap();
-            writer.topics[Topic::Control.index()][0].last_time_us
+            writer.last_time_us
         };
         let mut writer = open();
-        let first_us = append(&mut writer);
+        let first_us = append(&mut writer, Topic::Usage);
         assert!(first_us > 0);
         // As if the clock had been ahead for a while.
         let ahead_us = first_us + 1_000_000_000;
-        writer.topics[Topic::Control.index()][0].last_time_us = ahead_us;
-        assert_eq!(append(&mut writer), ahead_us);
+        writer.last_time_us = ahead_us;
+        assert_eq!(append(&mut writer, Topic::Usage), ahead_us);
         drop(writer);
-        assert_eq!(append(&mut open()), ahead_us);
+        assert_eq!(append(&mut open(), Topic::Control), ahead_us);
     }
 }

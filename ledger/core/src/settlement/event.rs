@@ -130,6 +130,13 @@ pub struct Pending {
     pub need: Need,
 }
 
+impl Pending {
+    /// The answer, where it follows from the event alone.
+    pub fn answer(&self) -> Option<Answer> {
+        self.act.is_none().then_some(self.row.answer)
+    }
+}
+
 /// The rows that follow from one control event.
 #[derive(Debug, Clone)]
 pub struct Outcome {

@@ -46,6 +46,19 @@ pub enum SettlementError {
         /// Why.
         source: PostingError,
     },
+    /// A control event on record cannot be understood.
+    #[error(
+        "control event {offset} was {name} by other rules and cannot be read: {detail}; use the version of stempoint that wrote it, or a newer one",
+        name = answer.name()
+    )]
+    Restore {
+        /// The control event.
+        offset: u64,
+        /// What became of it.
+        answer: Answer,
+        /// Why it cannot be read.
+        detail: String,
+    },
     /// A sum left the range of quantities.
     #[error("failed to add up the quantities of control event {offset}: {source}")]
     Quantity {
@@ -132,19 +145,29 @@ impl Settlement {
         Some(PriceId { book: u32::try_from(book).ok()?, position: position.checked_sub(1)? })
     }
 
-    /// Takes up a control event that was handled before a restart.
-    pub fn restore_control(&mut self, record: ControlRecord<'_>, answer: Answer) {
-        let mut pending = self.read(record);
-        if let Some((identity, fingerprint)) = pending.identity.take()
-            && !matches!(answer, Answer::Duplicate | Answer::Conflict)
-        {
-            self.seen.insert(identity, Seen { offset: record.offset, fingerprint, answer });
+    /// Takes up a control event that was handled before a restart, with the
+    /// answer that is on record: today's rules do not judge it again.
+    ///
+    /// # Errors
+    /// [`SettlementError::Restore`] where an event that changed the books
+    /// cannot be understood any more.
+    pub fn restore_control(&mut self, record: ControlRecord<'_>, answer: Answer) -> Result<(), SettlementError> {
+        if !matches!(answer, Answer::Applied | Answer::Refused) {
+            return Ok(());
         }
-        match (answer, pending.act) {
-            (Answer::Applied, Some(Act::PriceBook(book))) => self.books.apply(record.offset, book),
-            (Answer::Applied, Some(Act::Settle(watermarks))) => self.settled = self.settled.merged(&watermarks),
-            _ => {}
+        let failed = |detail| SettlementError::Restore { offset: record.offset, answer, detail };
+        let source = check_source(record.key).map_err(|refusal| failed(refusal.detail))?;
+        let event = proto::ControlEvent::decode(record.value).map_err(|error| failed(error.to_string()))?;
+        let (identity, fingerprint) = remembered_by(source, &event, record.value);
+        self.seen.insert(identity, Seen { offset: record.offset, fingerprint, answer });
+        if answer == Answer::Applied {
+            match control::applied_from_proto(&event).map_err(failed)? {
+                Act::PriceBook(book) => self.books.apply(record.offset, book),
+                Act::Settle(watermarks) => self.settled = self.settled.merged(&watermarks),
+                Act::Waive(_) => {}
+            }
         }
+        Ok(())
     }
 
     /// Takes up a charge that was written before a restart.
@@ -188,8 +211,7 @@ impl Settlement {
         }
         let kind = kind_of(&event);
         let row = ControlRow { id: Some(event.id.clone()), kind, ..row };
-        let identity = identity_hash(source.as_bytes(), event.id.as_bytes());
-        let print = fingerprint(&content_hash(source.as_bytes(), record.value));
+        let (identity, print) = remembered_by(source, &event, record.value);
         if let Some(seen) = self.seen.get(&identity) {
             let (answer, message) = if seen.fingerprint == print {
                 (
@@ -318,6 +340,12 @@ impl Settlement {
         }
         Ok((format!("in force; {} charges were rated again", moved.len() / 2), moved))
     }
+}
+
+/// The hash and the fingerprint under which an event's answer is remembered.
+fn remembered_by(source: &str, event: &proto::ControlEvent, value: &[u8]) -> (u128, u64) {
+    let identity = identity_hash(source.as_bytes(), event.id.as_bytes());
+    (identity, fingerprint(&content_hash(source.as_bytes(), value)))
 }
 
 fn kind_of(event: &proto::ControlEvent) -> &'static str {

@@ -133,7 +133,7 @@ impl Books {
         let mut settlement = Settlement::new("USD");
         for (offset, (value, answer)) in self.controls.iter().enumerate() {
             let record = ControlRecord { offset: offset as u64, recorded_us: 0, key: Some(SOURCE), value };
-            settlement.restore_control(record, *answer);
+            settlement.restore_control(record, *answer).unwrap();
         }
         if from_checkpoint {
             settlement.restore_checkpoint(&self.settlement.checkpoint()).unwrap();

@@ -8,6 +8,7 @@
 
 mod books;
 mod model;
+mod restored;
 mod scenario;
 
 use proptest::prelude::*;
