@@ -277,6 +277,16 @@ mod tests {
         assert_eq!(Amount(DIGITS_38).plus(Amount(1)), Err(Overflow));
     }
 
+    /// The product needs 290 bits. What is left of it in 256 bits, divided, would
+    /// look like an amount.
+    #[test]
+    fn a_product_that_256_bits_do_not_hold_is_an_error() {
+        let most = Quantity::from_nano(DIGITS_38).unwrap();
+        let price = Price::new(Amount(DIGITS_38), Quantity(DIGITS_38 - 1)).unwrap();
+        assert_eq!(price.of(most, Share(Share::WHOLE.0 - 1)), Err(Overflow));
+        assert_eq!(price.of(most.negated(), Share(Share::WHOLE.0 - 1)), Err(Overflow));
+    }
+
     /// Numbers of all lengths, up to 38 digits.
     fn wide() -> impl Strategy<Value = i128> {
         (0..127_u32, any::<u128>()).prop_map(|(bits, value)| ((value >> (127 - bits) >> 1) as i128).min(DIGITS_38))
@@ -297,6 +307,26 @@ mod tests {
             let parts = (price.of(quantity, share), price.of(quantity, share.rest()));
             if let (Ok(whole), (Ok(one), Ok(rest))) = (price.of(quantity, Share::WHOLE), parts) {
                 prop_assert!((whole.pico() - one.pico() - rest.pico()).abs() <= 1);
+            }
+        }
+
+        /// Also where 256 bits do not hold the product: an error, or the right
+        /// digits as far as a float knows them.
+        #[test]
+        fn no_price_is_far_from_the_product(
+            quantity in wide(),
+            amount in wide(),
+            per in wide(),
+            share in 0i128..=1_000_000_000_000,
+            negative in any::<bool>(),
+        ) {
+            let quantity = Quantity(if negative { -quantity } else { quantity });
+            let price = Price::new(Amount(amount), Quantity(per.max(1))).unwrap();
+            if let Ok(found) = price.of(quantity, Share(share)) {
+                let parts = amount as f64 / per.max(1) as f64 * (share as f64 / Share::WHOLE.0 as f64);
+                let expected = quantity.0 as f64 * parts;
+                let distance = (found.pico() as f64 - expected).abs();
+                prop_assert!(distance <= 1.0 + expected.abs() * 1e-9, "{found:?} is not {expected}");
             }
         }
 
