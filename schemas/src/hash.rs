@@ -207,6 +207,59 @@ mod tests {
         assert!(Tree::restore(0, &[]).is_some());
     }
 
+    fn all_differ(hashes: &[Hash]) {
+        for (index, hash) in hashes.iter().enumerate() {
+            let same = hashes[..index].iter().position(|earlier| earlier == hash);
+            assert_eq!(same, None, "of number {index}");
+        }
+    }
+
+    /// Whatever a leaf leaves out could be changed in the tables unnoticed: an
+    /// audit makes its leaves with the same functions.
+    #[test]
+    fn every_part_of_a_row_counts_in_its_leaf() {
+        let row = [7; 32];
+        all_differ(&[
+            usage_leaf(1, 2, 3, Outcome::Accepted, &row),
+            usage_leaf(0, 2, 3, Outcome::Accepted, &row),
+            usage_leaf(1, 0, 3, Outcome::Accepted, &row),
+            usage_leaf(1, 2, 0, Outcome::Accepted, &row),
+            usage_leaf(1, 2, 3, Outcome::Duplicate, &row),
+            usage_leaf(1, 2, 3, Outcome::Rejected, &row),
+            usage_leaf(1, 2, 3, Outcome::Accepted, &[8; 32]),
+        ]);
+        all_differ(&[duplicate_hash(b"a", 1), duplicate_hash(b"b", 1), duplicate_hash(b"a", 2)]);
+        all_differ(&[
+            reject_hash("why", Some(b"key"), b"raw"),
+            reject_hash("who", Some(b"key"), b"raw"),
+            reject_hash("why", Some(b"kex"), b"raw"),
+            reject_hash("why", Some(b"key"), b"row"),
+            reject_hash("why", Some(b"keyr"), b"aw"),
+            reject_hash("whyk", Some(b"ey"), b"raw"),
+            reject_hash("why", Some(b""), b"keyraw"),
+            reject_hash("why", None, b"keyraw"),
+        ]);
+        all_differ(&[
+            settlement_leaf("table", b"row"),
+            settlement_leaf("tabla", b"row"),
+            settlement_leaf("table", b"raw"),
+            settlement_leaf("tabler", b"ow"),
+        ]);
+    }
+
+    /// Else a tree with a made-up row in the place of two real ones would have
+    /// the same root.
+    #[test]
+    fn a_node_is_no_leaf() {
+        let mut left = [0; 32];
+        left[1..3].copy_from_slice(&[1, b't']);
+        let mut tree = Tree::default();
+        tree.push(left);
+        tree.push([9; 32]);
+        let row = [&left[3..], &[9; 32]].concat();
+        assert_ne!(tree.root(), settlement_leaf("t", &row));
+    }
+
     #[test]
     fn sources_and_ids_do_not_run_together() {
         assert_ne!(identity_hash(b"ab", b"c"), identity_hash(b"a", b"bc"));
