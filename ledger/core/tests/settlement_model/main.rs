@@ -53,6 +53,14 @@ fn play(steps: &[Step]) -> (Books, Model) {
                 assert_eq!(books.handle(&encoded(&id, &Act::Waive(waive))), Answer::Applied);
                 model.waive(*meter, month, *named);
             }
+            Step::SettleAgain(which) => {
+                let watermarks = Watermarks::from_vec(vec![(which % (books.rows.len() + 1)) as u64]);
+                assert_eq!(books.handle(&encoded(&id, &Act::Settle(watermarks))), Answer::Applied);
+            }
+            Step::Refused => {
+                let event = stempoint_schemas::proto::ControlEvent { id, act: None };
+                assert_eq!(books.handle(&event.encode_to_vec()), Answer::Refused);
+            }
             Step::Repeat(which) => {
                 if let Some((value, first)) = pick(&books, *which) {
                     let expected = if first == Answer::Conflict { Answer::Conflict } else { Answer::Duplicate };

@@ -44,6 +44,10 @@ pub enum Step {
         second_month: bool,
         named: Option<u8>,
     },
+    /// Settles no more than is settled.
+    SettleAgain(usize),
+    /// An event without an act, which is refused.
+    Refused,
     Repeat(usize),
     Conflict(usize),
     /// From a checkpoint, or from all charges.
@@ -85,6 +89,8 @@ pub fn step() -> impl Strategy<Value = Step> {
         3 => book().prop_map(Step::Book),
         2 => (0..6_usize, any::<bool>(), prop::option::of(0..2_u8))
             .prop_map(|(meter, second_month, named)| Step::Waive { meter, second_month, named }),
+        1 => any::<usize>().prop_map(Step::SettleAgain),
+        1 => Just(Step::Refused),
         1 => any::<usize>().prop_map(Step::Repeat),
         1 => any::<usize>().prop_map(Step::Conflict),
         1 => any::<bool>().prop_map(|from_checkpoint| Step::Restart { from_checkpoint }),
