@@ -119,3 +119,29 @@ fn advance(next: &mut Commit, states: &BTreeMap<u32, ShardState>) -> bool {
     }
     changed
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use stempoint_schemas::watermark::Watermarks;
+
+    fn states(watermarks: [u64; 2]) -> BTreeMap<u32, ShardState> {
+        let state = |watermark| ShardState { watermark, ..ShardState::default() };
+        (0..).zip(watermarks.map(state)).collect()
+    }
+
+    /// A fold that lags behind the head, as one that was frozen does, takes
+    /// nothing back, and no fold touches W.
+    #[test]
+    fn what_is_visible_never_shrinks() {
+        let mut head = Commit::first(2, 0);
+        (head.shards[0].watermark, head.shards[0].settled) = (10, 7);
+        let mut next = head.clone();
+        assert!(!advance(&mut next, &states([9, 0])));
+        assert_eq!(next, head);
+        assert!(advance(&mut next, &states([9, 4])));
+        assert!(advance(&mut next, &states([12, 3])));
+        assert_eq!(next.visible(), Watermarks::from_vec(vec![12, 4]));
+        assert_eq!(next.settled(), head.settled());
+    }
+}
