@@ -225,3 +225,38 @@ impl Interned {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use arrow::array::ArrayRef;
+    use std::sync::Arc;
+
+    /// Invariant 8: nine billion tokens of one customer in one hour are more
+    /// 10^-9 of a token than 64 bits hold.
+    #[test]
+    fn sums_do_not_wrap() {
+        let text = |value: &str| -> ArrayRef {
+            Arc::new(std::iter::repeat_n(value, 3).collect::<DictionaryArray<Int32Type>>())
+        };
+        let tokens = |count: i64| -> ArrayRef { Arc::new(Int64Array::from_value(count, 3)) };
+        let columns: [ArrayRef; 8] = [
+            Arc::new(TimestampMicrosecondArray::from_value(0, 3).with_timezone("UTC")),
+            text("acme"),
+            text("node"),
+            text("model"),
+            text("region"),
+            tokens(i64::MAX),
+            tokens(4_000_000_000),
+            tokens(0),
+        ];
+        let batch = RecordBatch::try_from_iter(OF_API_CALLS.into_iter().zip(columns)).expect("a batch");
+        let mut sums = Aggregator::new(Watermarks::default(), Watermarks::default(), "USD");
+        sums.add(&API_CALLS, &batch).expect("the rows are added");
+        let usage = sums.finish();
+        let expected = [3 * i128::from(i64::MAX) * UNIT, 12 * UNIT * UNIT, 0, 3 * UNIT, 0, 0];
+        for side in [usage.customers, usage.providers] {
+            assert_eq!(side.iter().map(|cell| cell.quantities).collect::<Vec<_>>(), [expected]);
+        }
+    }
+}
