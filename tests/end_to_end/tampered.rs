@@ -21,6 +21,10 @@ effective_from = "2020-01-01T00:00:00Z"
 meter = "tokens.input"
 per = "1000"
 amount = "0.5"
+[[price]]
+meter = "requests"
+per = "1"
+amount = "0.001"
 [[share]]
 meter = "tokens.input"
 provider = "0.6"
@@ -32,7 +36,7 @@ const CALLS: &str = "id,tokens\na,10\nb,20\nb,20\nc,-1\nd,30\n";
 /// A table, what is done to its oldest file, and the checks that fail.
 type Case = (&'static Table, fn(RecordBatch) -> RecordBatch, &'static [&'static str]);
 
-const CASES: [Case; 11] = [
+const CASES: [Case; 15] = [
     (
         &API_CALLS,
         |rows| first(rows, "input_tokens", plus_one::<Int64Type>),
@@ -48,8 +52,22 @@ const CASES: [Case; 11] = [
         |rows| first(rows, "quantity", plus_one::<Decimal128Type>),
         &["conservation of quantities", "settlement unchanged"],
     ),
+    // The last charge is of a provider, whose side is not compared with the usage tables.
+    (
+        &CHARGES,
+        |rows| last(rows, "quantity", plus_one::<Decimal128Type>),
+        &["conservation of quantities", "settlement unchanged"],
+    ),
     (&CHARGES, |rows| first(rows, "party", |_| words("somebody")), &["settlement unchanged"]),
     (&JOURNAL, |rows| first(rows, "amount", plus_one::<Decimal128Type>), &["entries balance", "settlement unchanged"]),
+    // From one entry to another, so that all postings still sum to zero.
+    (
+        &JOURNAL,
+        |rows| last(first(rows, "amount", plus_one::<Decimal128Type>), "amount", minus_one),
+        &["entries balance", "settlement unchanged"],
+    ),
+    (&JOURNAL, |rows| first(rows, "asset", |_| words("EUR")), &["entries balance", "settlement unchanged"]),
+    (&REJECTS, |rows| first(rows, "reason", |_| words("conflict")), &["rows unchanged"]),
     (&COMMITS, |rows| commit(&rows, |commit| commit.shards[0].counts.accepted += 1), &["hash chain of commits"]),
     (&COMMITS, |rows| commit(&rows, |commit| commit.version += 1), &["hash chain of commits"]),
 ];
@@ -123,11 +141,21 @@ fn replace_oldest_file(lake: &Path, table: &'static Table, change: impl Fn(Recor
 fn first(rows: RecordBatch, column: &str, change: impl Fn(&ArrayRef) -> ArrayRef) -> RecordBatch {
     let schema = rows.schema();
     let (first, rest) = (rows.slice(0, 1), rows.slice(1, rows.num_rows() - 1));
-    let mut columns = first.columns().to_vec();
-    let index = schema.index_of(column).expect("a column");
+    concat_batches(&schema, [&changed(&first, column, change), &rest]).expect("the same columns")
+}
+
+/// The rows with another value in a column of the last.
+fn last(rows: RecordBatch, column: &str, change: impl Fn(&ArrayRef) -> ArrayRef) -> RecordBatch {
+    let schema = rows.schema();
+    let (rest, last) = (rows.slice(0, rows.num_rows() - 1), rows.slice(rows.num_rows() - 1, 1));
+    concat_batches(&schema, [&rest, &changed(&last, column, change)]).expect("the same columns")
+}
+
+fn changed(rows: &RecordBatch, column: &str, change: impl Fn(&ArrayRef) -> ArrayRef) -> RecordBatch {
+    let mut columns = rows.columns().to_vec();
+    let index = rows.schema().index_of(column).expect("a column");
     columns[index] = change(&columns[index]);
-    let first = RecordBatch::try_new(schema.clone(), columns).expect("the same columns");
-    concat_batches(&schema, [&first, &rest]).expect("the same columns")
+    RecordBatch::try_new(rows.schema(), columns).expect("the same columns")
 }
 
 fn plus_one<T: ArrowPrimitiveType>(column: &ArrayRef) -> ArrayRef
@@ -135,6 +163,11 @@ where
     T::Native: std::ops::Add<Output = T::Native> + From<bool>,
 {
     let changed = column.as_primitive::<T>().unary::<_, T>(|value| value + T::Native::from(true));
+    std::sync::Arc::new(changed.with_data_type(column.data_type().clone()))
+}
+
+fn minus_one(column: &ArrayRef) -> ArrayRef {
+    let changed = column.as_primitive::<Decimal128Type>().unary::<_, Decimal128Type>(|value| value - 1);
     std::sync::Arc::new(changed.with_data_type(column.data_type().clone()))
 }
 
