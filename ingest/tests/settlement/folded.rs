@@ -31,8 +31,8 @@ const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A folded log that nothing has settled yet.
 pub struct Folded {
-    folder: tempfile::TempDir,
-    runtime: Runtime,
+    pub folder: tempfile::TempDir,
+    pub runtime: Runtime,
     pub log: Arc<dyn EventLog>,
     pub ledger: Ledger,
     pub ends: Watermarks,

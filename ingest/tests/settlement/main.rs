@@ -4,4 +4,5 @@
 mod checkpoint;
 mod cuts;
 mod folded;
+mod other_log;
 mod refused;
