@@ -193,14 +193,5 @@ fn config(options: &EngineOptions) -> SessionConfig {
         .with_target_partitions(options.threads.max(1));
     // Prices such as 0.35 are exact numbers here, not floating-point ones.
     config.options_mut().sql_parser.parse_float_as_decimal = true;
-    if std::env::var_os("TMP_PUSHDOWN").is_some() {
-        config.options_mut().execution.parquet.pushdown_filters = true;
-    }
-    if std::env::var_os("TMP_REORDER").is_some() {
-        config.options_mut().execution.parquet.reorder_filters = true;
-    }
-    if std::env::var_os("TMP_NOINDEX").is_some() {
-        config.options_mut().execution.parquet.enable_page_index = false;
-    }
     config
 }

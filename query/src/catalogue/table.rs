@@ -220,7 +220,6 @@ fn reading_schema(table: &Table) -> SchemaRef {
         .fields()
         .iter()
         .map(|field| match field.data_type() {
-            DataType::Utf8 if std::env::var_os("TMP_UTF8").is_some() => field.as_ref().clone(),
             DataType::Utf8 => field.as_ref().clone().with_data_type(DataType::Utf8View),
             DataType::Binary => field.as_ref().clone().with_data_type(DataType::BinaryView),
             _ => field.as_ref().clone(),
