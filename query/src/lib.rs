@@ -8,6 +8,7 @@
 pub mod catalogue;
 pub mod documents;
 mod error;
+mod exact;
 pub mod import;
 pub mod output;
 

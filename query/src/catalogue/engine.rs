@@ -26,6 +26,7 @@ use super::session::Session;
 use super::table::{LedgerTable, Location};
 use super::visibility::Visibility;
 use crate::error::QueryError;
+use crate::exact;
 
 /// The names of the catalogue and the schema that tables are in.
 pub(crate) const CATALOGUE: &str = "stempoint";
@@ -78,11 +79,12 @@ impl Engine {
         let name = ObjectStoreUrl::parse("lake://ledger")?;
         let runtime = runtime(&options)?;
         runtime.register_object_store(name.as_ref(), store);
-        let state = SessionStateBuilder::new()
+        let mut state = SessionStateBuilder::new()
             .with_config(config(&options))
             .with_runtime_env(runtime)
             .with_default_features()
             .build();
+        exact::install(&mut state)?;
         Ok(Engine { state, location: Location { store: name, folder } })
     }
 

@@ -1,8 +1,8 @@
 //! Sums that cannot wrap.
 //!
-//! Invariant 8: DataFusion adds decimals in 128 bits and wraps silently. A
-//! sum is only believed where the number of rows times the largest of them
-//! proves that no partial sum left 38 digits.
+//! Invariant 8: a sum is only believed where the number of rows times the
+//! largest of them proves that no partial sum left 38 digits. This does not
+//! rest on what the session calls `sum`.
 
 use arrow::array::{Array, AsArray, RecordBatch, StringViewArray};
 use arrow::compute::cast;

@@ -26,6 +26,7 @@ use values::Columns;
 
 use crate::catalogue::parse;
 use crate::error::QueryError;
+use crate::exact;
 
 /// The most bytes of a wrong row that are kept for the record of what was
 /// refused.
@@ -126,7 +127,7 @@ impl Import {
     /// # Errors
     /// [`ImportError`], before anything was read as an event.
     pub async fn open(file: &Path, kind: EventKind, select: &str) -> Result<Import, ImportError> {
-        let context = context();
+        let context = context().map_err(|error| ImportError::Rows(root(&error)))?;
         register(&context, file).await?;
         let frame = plan(&context, select).await?;
         let schema = frame.schema().as_arrow().clone().into();
@@ -172,9 +173,11 @@ fn encode(kind: EventKind, columns: &Columns, row: usize, value: &mut Vec<u8>) {
 }
 
 /// One partition and no re-partitioning, so that rows keep the file's order.
-fn context() -> SessionContext {
+fn context() -> Result<SessionContext, DataFusionError> {
     let config = SessionConfig::new().with_target_partitions(1).with_repartition_file_scans(false);
-    SessionContext::new_with_state(SessionStateBuilder::new().with_config(config).with_default_features().build())
+    let mut state = SessionStateBuilder::new().with_config(config).with_default_features().build();
+    exact::install(&mut state)?;
+    Ok(SessionContext::new_with_state(state))
 }
 
 async fn register(context: &SessionContext, file: &Path) -> Result<(), ImportError> {

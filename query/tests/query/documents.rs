@@ -311,15 +311,23 @@ async fn several_currencies_must_be_chosen_from() {
     assert_eq!(invoice(&session, &yen).await.unwrap().total.with_places(0), "151");
 }
 
-#[tokio::test]
-async fn sums_that_might_wrap_are_errors() {
-    let huge = "60000000000000000000000000";
-    let rows: Vec<Row> = (0..6).map(|_| posting("customer/a/receivable", "USD", huge, "12-3")).collect();
+/// What two documents say of sums of these amounts.
+async fn documents_of(amounts: [&str; 6]) -> [DocumentError; 2] {
+    let rows = amounts.map(|amount| posting("customer/a/receivable", "USD", amount, "12-3"));
     let session = session_with(&rows).await.unwrap();
-    for error in [
+    [
         invoice(&session, &request("a")).await.map(drop).unwrap_err(),
         trial_balance(&session).await.map(drop).unwrap_err(),
-    ] {
+    ]
+}
+
+#[tokio::test]
+async fn sums_that_do_not_fit_or_might_have_wrapped_are_errors() {
+    let (debit, credit) = ("60000000000000000000000000", "-60000000000000000000000000");
+    for error in documents_of([debit; 6]).await {
+        assert!(error.to_string().contains("decimal overflow in sum("), "{error}");
+    }
+    for error in documents_of([debit, credit, debit, credit, debit, credit]).await {
         assert!(matches!(error, DocumentError::Overflow { .. }), "{error}");
     }
 }

@@ -2,6 +2,7 @@
 //! comes out, and the documents to the byte.
 
 mod documents;
+mod exact;
 mod formats;
 mod golden;
 mod measure;

@@ -130,6 +130,7 @@ async fn measure() {
     for sql in [
         "SELECT count(*) FROM api_calls",
         "SELECT count(*) FROM api_calls",
+        "SELECT sum(input_tokens), sum(output_tokens) FROM api_calls",
         "SELECT customer, sum(input_tokens) FROM api_calls GROUP BY customer ORDER BY 2 DESC LIMIT 10",
         "SELECT model, sum(input_tokens), sum(output_tokens) FROM api_calls GROUP BY model",
         "SELECT * FROM api_calls WHERE customer = 'customer-7'",
