@@ -5,6 +5,7 @@
 //! come in file order; a row that is no event is handed out as one that the
 //! fold refuses with the reason, so that it is on record.
 
+mod heading;
 mod values;
 
 use std::path::Path;
@@ -50,6 +51,14 @@ pub enum ImportError {
         /// The file.
         file: String,
         /// Why.
+        reason: String,
+    },
+    /// Two columns of the file cannot be told apart.
+    #[error("failed to tell the columns of {file} apart: {reason}")]
+    Heading {
+        /// The file.
+        file: String,
+        /// Which columns, and what to do.
         reason: String,
     },
     /// There is nothing in the file.
@@ -189,6 +198,7 @@ async fn register(context: &SessionContext, file: &Path) -> Result<(), ImportErr
     let ending = format!(".{}", file.extension().and_then(|e| e.to_str()).unwrap_or_default());
     let registered = match extension.as_str() {
         "csv" => {
+            heading::check_csv(file)?;
             let options = CsvReadOptions::new().schema_infer_max_records(INFER_ROWS).file_extension(&ending);
             context.register_csv("file", &name, options).await
         }
@@ -205,8 +215,9 @@ async fn register(context: &SessionContext, file: &Path) -> Result<(), ImportErr
     };
     let read = |error: DataFusionError| ImportError::Read { file: name.clone(), reason: root(&error) };
     registered.map_err(read)?;
-    let view = "CREATE VIEW input AS SELECT row_number() OVER () AS _row, * FROM file";
-    context.sql(view).await.map_err(read)?.collect().await.map_err(read)?;
+    heading::check(file, &context.table_provider("file").await.map_err(read)?.schema())?;
+    let view = format!("CREATE VIEW input AS SELECT row_number() OVER () AS {}, * FROM file", heading::ROW);
+    context.sql(&view).await.map_err(read)?.collect().await.map_err(read)?;
     if input_columns(context).await.len() < 2 {
         return Err(ImportError::Empty(name));
     }
