@@ -6,10 +6,11 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use arrow::array::{AsArray, RecordBatch};
-use arrow::datatypes::Decimal128Type;
+use arrow::datatypes::{Decimal128Type, TimestampMicrosecondType};
 use datafusion::common::utils::datafusion_strsim::levenshtein;
 use stempoint_schemas::meter::{Dimension, Meter};
 use stempoint_schemas::money::{Amount, Overflow, Quantity, Share};
+use stempoint_schemas::time::Instant;
 
 use super::currency::minor_units;
 use super::error::DocumentError;
@@ -35,6 +36,7 @@ struct PriceRow {
     amount: Amount,
     per: Quantity,
     share: Share,
+    effective_from: Instant,
 }
 
 type Sums = BTreeMap<LineKey, (Quantity, Amount)>;
@@ -185,7 +187,7 @@ async fn prices(session: &Session, sums: Option<&Sums>) -> Result<HashMap<String
         return Ok(found);
     }
     let list = names.iter().map(|name| literal(name)).collect::<Vec<_>>().join(", ");
-    let sql = format!("SELECT price, per, amount, provider_share FROM prices WHERE price IN ({list})");
+    let sql = format!("SELECT price, per, amount, provider_share, effective_from FROM prices WHERE price IN ({list})");
     for batch in session.rows(&sql).await? {
         let rows = texts(&batch, "price", "prices")?;
         let decimal = |name: &str| {
@@ -193,6 +195,9 @@ async fn prices(session: &Session, sums: Option<&Sums>) -> Result<HashMap<String
             array.ok_or_else(|| missing("prices", name))
         };
         let (per, amount, share) = (decimal("per")?, decimal("amount")?, decimal("provider_share")?);
+        let from = batch.column_by_name("effective_from");
+        let from = from.and_then(|from| from.as_primitive_opt::<TimestampMicrosecondType>().cloned());
+        let from = from.ok_or_else(|| missing("prices", "effective_from"))?;
         for row in 0..batch.num_rows() {
             let damaged =
                 || DocumentError::Damaged { table: "prices", detail: format!("{} is out of range", rows.value(row)) };
@@ -200,6 +205,7 @@ async fn prices(session: &Session, sums: Option<&Sums>) -> Result<HashMap<String
                 amount: Amount::from_pico(amount.value(row)).map_err(|_| damaged())?,
                 per: Quantity::from_nano(per.value(row)).map_err(|_| damaged())?,
                 share: share_of(share.value(row)).ok_or_else(damaged)?,
+                effective_from: Instant::from_us(from.value(row)).ok_or_else(damaged)?,
             };
             found.insert(rows.value(row).to_owned(), price);
         }
@@ -229,6 +235,7 @@ fn line(
         quantity,
         unit_price: row.amount,
         per: row.per,
+        effective_from: row.effective_from,
         share: if kind == Kind::Earnings { row.share } else { Share::WHOLE },
         amount,
         sql: line_sql(kind, request, currency, key),

@@ -2,12 +2,12 @@
 //!
 //! Invariant: grouping digits and adding zeros never changes a value.
 
-use chrono::{DateTime, Datelike, Utc};
+use chrono::{DateTime, Datelike, Timelike, Utc};
 use stempoint_schemas::meter::{Dimension, Meter};
 use stempoint_schemas::money::{Quantity, Share};
-use stempoint_schemas::time::Month;
+use stempoint_schemas::time::{Instant, Month};
 
-use super::statement::Line;
+use super::statement::{Line, Statement};
 
 /// A decimal number with a comma between thousands.
 pub(crate) fn grouped(number: &str) -> String {
@@ -72,6 +72,48 @@ pub(crate) fn days(month: Month) -> String {
     format!("1 to {} {}", last.day(), last.format("%B %Y"))
 }
 
+/// A moment to the minute: `16 November 2023`, `16 November 2023, 13:00 UTC`.
+pub(crate) fn moment(time: Instant) -> String {
+    let time = utc(time);
+    format!("{} {}{}", time.day(), time.format("%B %Y"), hour(time, ", %H:%M UTC"))
+}
+
+/// The same, short: `2023-11-16`, `2023-11-16 13:00 UTC`.
+pub(crate) fn short_moment(time: Instant) -> String {
+    let time = utc(time);
+    format!("{}{}", time.format("%Y-%m-%d"), hour(time, " %H:%M UTC"))
+}
+
+fn utc(time: Instant) -> DateTime<Utc> {
+    DateTime::from_timestamp_micros(time.us()).unwrap_or_default()
+}
+
+fn hour(time: DateTime<Utc>, form: &str) -> String {
+    if time.num_seconds_from_midnight() == 0 { String::new() } else { time.format(form).to_string() }
+}
+
+/// From when the price of each line holds, for the lines that share their
+/// meter and dimensions with another: those differ by nothing else that a
+/// reader sees where a later book repeats a price.
+pub(crate) fn since(statement: &Statement, moment: fn(Instant) -> String) -> Vec<Option<String>> {
+    let mut notes = Vec::with_capacity(statement.lines.len());
+    let alike = |one: &Line, other: &Line| one.meter == other.meter && one.dimensions == other.dimensions;
+    for lines in statement.lines.chunk_by(alike) {
+        notes.extend(lines.iter().map(|line| {
+            let from = moment(line.effective_from);
+            // Of two books for the same time the later one counts from when
+            // it was applied.
+            let books = lines.iter().filter(|other| other.effective_from == line.effective_from).count();
+            match (lines.len(), books) {
+                (1, _) => None,
+                (_, 1) => Some(from),
+                _ => Some(format!("{from} (price {})", line.price)),
+            }
+        }));
+    }
+    notes
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -93,6 +135,14 @@ mod tests {
     #[test]
     fn words_for_figures() {
         assert_eq!(days(Month::parse("2024-02").expect("a month")), "1 to 29 February 2024");
+        let times = [
+            ("2023-11-16", "16 November 2023", "2023-11-16"),
+            ("2023-11-01T09:00:00Z", "1 November 2023, 09:00 UTC", "2023-11-01 09:00 UTC"),
+        ];
+        for (time, long, short) in times {
+            let time = Instant::parse(time).expect("a time");
+            assert_eq!((moment(time).as_str(), short_moment(time).as_str()), (long, short));
+        }
         assert_eq!(percent(Share::parse("0.8").expect("a number").expect("a share")), "80 %");
         assert_eq!(percent(Share::parse("0.333333333333").expect("a number").expect("a share")), "33.3333333333 %");
         assert_eq!(units(Meter::GpuSeconds, Quantity::parse("1").expect("one")), "GPU-second");

@@ -6,7 +6,7 @@
 
 use stempoint_schemas::meter::{Dimension, Meter};
 use stempoint_schemas::money::{Amount, Quantity, Share};
-use stempoint_schemas::time::Month;
+use stempoint_schemas::time::{Instant, Month};
 
 /// Which document it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -87,6 +87,9 @@ pub struct Line {
     pub unit_price: Amount,
     /// How many units the price is for.
     pub per: Quantity,
+    /// From when the price holds: where a later book repeats a price, nothing
+    /// else tells two lines apart.
+    pub effective_from: Instant,
     /// The party's part of the price: the whole for a customer.
     pub share: Share,
     /// The exact amount: positive is owed by a customer or to a provider.

@@ -13,33 +13,43 @@ use stempoint_schemas::time::Month;
 use crate::golden;
 use crate::support::{Books, Cell, Row, csv};
 
-/// A price of the book at control offset 12.
+/// A price of one of the books.
 struct TestPrice {
+    /// The control offset of its book, and its place in it.
+    name: (i64, i64),
+    from: &'static str,
     meter: Meter,
     amount: &'static str,
     per: &'static str,
     share: &'static str,
 }
 
-const BOOK: [TestPrice; 5] = [
-    TestPrice { meter: Meter::TokensInput, amount: "2.5", per: "1000000", share: "0" },
-    TestPrice { meter: Meter::TokensOutput, amount: "10", per: "1000000", share: "0.7" },
-    TestPrice { meter: Meter::Requests, amount: "0.0004", per: "1", share: "0.5" },
-    TestPrice { meter: Meter::GpuSeconds, amount: "0.35", per: "3600", share: "0.8" },
-    TestPrice { meter: Meter::TokensInput, amount: "3", per: "1000000", share: "0" },
+const FIRST: &str = "2023-11-01T00:00:00Z";
+const SECOND: &str = "2023-11-16T09:00:00Z";
+
+/// The second book raises one price and repeats another; a third one, for the
+/// same time, repeats it once more.
+const BOOK: [TestPrice; 7] = [
+    TestPrice { name: (12, 1), from: FIRST, meter: Meter::TokensInput, amount: "2.5", per: "1000000", share: "0" },
+    TestPrice { name: (12, 2), from: FIRST, meter: Meter::TokensOutput, amount: "10", per: "1000000", share: "0.7" },
+    TestPrice { name: (12, 3), from: FIRST, meter: Meter::Requests, amount: "0.0004", per: "1", share: "0.5" },
+    TestPrice { name: (12, 4), from: FIRST, meter: Meter::GpuSeconds, amount: "0.35", per: "3600", share: "0.8" },
+    TestPrice { name: (13, 1), from: SECOND, meter: Meter::TokensInput, amount: "3", per: "1000000", share: "0" },
+    TestPrice { name: (13, 2), from: SECOND, meter: Meter::GpuSeconds, amount: "0.35", per: "3600", share: "0.8" },
+    TestPrice { name: (14, 1), from: SECOND, meter: Meter::GpuSeconds, amount: "0.35", per: "3600", share: "0.8" },
 ];
 
 fn prices(books: &mut Books) {
     let rows: Vec<Row> = BOOK
         .iter()
-        .zip(1..)
-        .map(|(price, line)| {
+        .map(|price| {
+            let (offset, line) = price.name;
             vec![
-                ("_offset", 12.into()),
+                ("_offset", offset.into()),
                 ("line", line.into()),
-                ("price", format!("12-{line}").into()),
+                ("price", format!("{offset}-{line}").into()),
                 ("currency", "USD".into()),
-                ("effective_from", "2023-11-01T00:00:00Z".into()),
+                ("effective_from", price.from.into()),
                 ("meter", price.meter.name().into()),
                 ("per", price.per.into()),
                 ("amount", price.amount.into()),
@@ -82,7 +92,7 @@ fn usage(books: &mut Books, customer: &str, provider: &str, price: usize, dimens
                 ("gpu", dimensions.1.into()),
                 ("region", dimensions.2.into()),
                 ("period", "2023-11".into()),
-                ("price", format!("12-{price}").into()),
+                ("price", format!("{}-{}", of.name.0, of.name.1).into()),
                 ("quantity", quantity),
             ]);
         }
@@ -132,6 +142,13 @@ fn books() -> Books {
     usage(&mut books, "acme", "node-8", 3, (Some("chat-9"), None, None), "1");
     usage(&mut books, "acme", "node-7", 4, (None, Some("T4"), None), "7261.123456789");
     usage(&mut books, "acme", "node-7", 4, (None, Some("H100"), Some("eu-west-1")), "36000");
+    // At prices that differ by nothing but the time from which they hold.
+    usage(&mut books, "repeated", "node-9", 4, (None, Some("T4"), None), "3600");
+    usage(&mut books, "repeated", "node-9", 6, (None, Some("T4"), None), "7200");
+    usage(&mut books, "repeated", "node-9", 4, (None, Some("H100"), None), "3600");
+    usage(&mut books, "repeated", "node-9", 6, (None, Some("H100"), None), "3600");
+    usage(&mut books, "repeated", "node-9", 7, (None, Some("H100"), None), "3600");
+    usage(&mut books, "repeated", "node-9", 4, (None, Some("A100"), None), "3600");
     // Used and taken back: no line.
     usage(&mut books, "acme", "node-7", 4, (None, Some("A100"), None), "5");
     usage(&mut books, "acme", "node-7", 4, (None, Some("A100"), None), "-5");
@@ -184,9 +201,14 @@ fn check(name: &str, statement: &Statement) {
 async fn invoices_are_as_the_files_say() {
     let books = books();
     let session = books.session(None).await.unwrap();
-    for (name, party) in
-        [("short", "acme"), ("long", "globex"), ("hostile", HOSTILE), ("wide", LONG), ("waiting", "waiting")]
-    {
+    for (name, party) in [
+        ("short", "acme"),
+        ("long", "globex"),
+        ("hostile", HOSTILE),
+        ("wide", LONG),
+        ("waiting", "waiting"),
+        ("repeated", "repeated"),
+    ] {
         check(&format!("invoice-{name}"), &invoice(&session, &request(party)).await.unwrap());
     }
 }
@@ -195,7 +217,7 @@ async fn invoices_are_as_the_files_say() {
 async fn earnings_are_as_the_files_say() {
     let books = books();
     let session = books.session(None).await.unwrap();
-    for (name, party) in [("short", "node-7"), ("long", "node-8"), ("none", "no<de")] {
+    for (name, party) in [("short", "node-7"), ("long", "node-8"), ("none", "no<de"), ("repeated", "node-9")] {
         check(&format!("earnings-{name}"), &earnings(&session, &request(party)).await.unwrap());
     }
 }

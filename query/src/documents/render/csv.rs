@@ -12,7 +12,7 @@ pub(crate) fn render(statement: &Statement) -> String {
     let mut csv =
         format!("{},period,currency,meter,model,gpu,region,state,quantity,unit_price,per,", statement.kind.role());
     csv.push_str(if statement.kind == Kind::Earnings { "share,amount" } else { "amount" });
-    csv.push_str(",price,ledger_version,sql\n");
+    csv.push_str(",price,effective_from,ledger_version,sql\n");
     for line in &statement.lines {
         let share = (statement.kind == Kind::Earnings).then(|| line.share.to_string());
         let prices =
@@ -20,14 +20,15 @@ pub(crate) fn render(statement: &Statement) -> String {
         let mut fields =
             beginning(statement, line.meter.name(), &line.dimensions, "charged", &line.quantity.to_string());
         fields.extend(prices.into_iter().flatten());
-        fields.extend([line.price.clone(), statement.ledger_version.to_string(), csv_field(&line.sql)]);
+        fields.extend([line.price.clone(), line.effective_from.to_string()]);
+        fields.extend([statement.ledger_version.to_string(), csv_field(&line.sql)]);
         csv.push_str(&fields.join(","));
         csv.push('\n');
     }
     for unrated in &statement.unrated {
         let quantity = unrated.quantity.to_string();
         let mut fields = beginning(statement, unrated.meter.name(), &unrated.dimensions, "unrated", &quantity);
-        let empty = if statement.kind == Kind::Earnings { 5 } else { 4 };
+        let empty = if statement.kind == Kind::Earnings { 6 } else { 5 };
         fields.extend(vec![String::new(); empty]);
         fields.extend([statement.ledger_version.to_string(), String::new()]);
         csv.push_str(&fields.join(","));

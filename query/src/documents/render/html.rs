@@ -8,7 +8,7 @@ use maud::{DOCTYPE, Markup, PreEscaped, html};
 use stempoint_schemas::meter::{Dimension, Meter};
 
 use crate::documents::currency::minor_units;
-use crate::documents::figures::{days, grouped, meter_label, per, percent, units};
+use crate::documents::figures::{days, grouped, meter_label, moment, per, percent, since, units};
 use crate::documents::statement::{Kind, Line, Statement};
 
 const STYLE: &str = include_str!("style.css");
@@ -104,6 +104,7 @@ fn lines(statement: &Statement) -> Markup {
     let quantities = Figures::new(statement.lines.iter().map(|line| line.quantity.to_string()), 0);
     let places = minor_units(&statement.currency);
     let amounts = Figures::new(statement.lines.iter().map(|line| line.amount.with_places(places)), places);
+    let since = since(statement, moment);
     let numbered: Vec<(usize, &Line)> = statement.lines.iter().enumerate().collect();
     html! {
         @if statement.lines.is_empty() {
@@ -128,7 +129,10 @@ fn lines(statement: &Statement) -> Markup {
                                 td.number { (number + 1) }
                                 td { (dimensions(&line.dimensions)) }
                                 td.figure { (quantities.show(&line.quantity.to_string())) }
-                                td.figure.price { (grouped(&line.unit_price.with_places(2))) " " small { (per(line)) } }
+                                td.figure.price {
+                                    (grouped(&line.unit_price.with_places(2))) " " small { (per(line)) }
+                                    @if let Some(from) = &since[*number] { small.since { "from " (from) } }
+                                }
                                 @if has_share { td.figure { (percent(line.share)) } }
                                 td.figure { (amounts.show(&line.amount.with_places(places))) }
                             }

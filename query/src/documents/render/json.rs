@@ -38,6 +38,7 @@ struct DocumentLine<'a> {
     quantity: String,
     unit_price: String,
     per: String,
+    effective_from: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     share: Option<String>,
     amount: String,
@@ -92,6 +93,7 @@ fn line(kind: Kind, line: &Line) -> DocumentLine<'_> {
         quantity: line.quantity.to_string(),
         unit_price: line.unit_price.to_string(),
         per: line.per.to_string(),
+        effective_from: line.effective_from.to_string(),
         share: (kind == Kind::Earnings).then(|| line.share.to_string()),
         amount: line.amount.to_string(),
         sql: &line.sql,

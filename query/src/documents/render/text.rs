@@ -8,7 +8,7 @@ use std::fmt::Write as _;
 use stempoint_schemas::money::Amount;
 
 use crate::documents::currency::minor_units;
-use crate::documents::figures::{days, dimensions, grouped, per, percent, units};
+use crate::documents::figures::{days, dimensions, grouped, per, percent, short_moment, since, units};
 use crate::documents::statement::{Kind, Line, Statement};
 use crate::output::printable;
 
@@ -76,6 +76,10 @@ fn lines(statement: &Statement, text: &mut String) {
         column("Unit price", of(|line| grouped(&line.unit_price.with_places(2))), true),
         column("", of(per), false),
     ];
+    let since = since(statement, short_moment);
+    if since.iter().any(Option::is_some) {
+        columns.push(column("Price from", since.into_iter().map(Option::unwrap_or_default).collect(), false));
+    }
     if statement.kind == Kind::Earnings {
         columns.push(column("Share", of(|line| percent(line.share)), true));
     }
