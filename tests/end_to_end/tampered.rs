@@ -203,3 +203,42 @@ fn copy(from: &Path, to: &Path) {
         }
     }
 }
+
+/// A ledger version whose chain is right, but that says something else of the
+/// same rows than the version before it.
+#[test]
+fn a_ledger_version_that_says_something_else_of_the_same_rows_is_found() {
+    let books = Books::new();
+    let (prices, calls) = (books.file("prices.toml", PRICES), books.file("calls.csv", CALLS));
+    books.run(&["prices", "apply", &prices.to_string_lossy()]);
+    let select = "SELECT id, '2026-01-01T10:00:00Z' AS time, 'acme' AS customer, 'code-1' AS model, \
+                  'node-1' AS provider, tokens AS input_tokens, 0 AS output_tokens FROM input";
+    books.run(&["import", "api_call", &calls.to_string_lossy(), "--source", "calls", "--select", select]);
+    books.run(&["invoice", "acme", "2026-01"]);
+    let changes: [fn(&mut Commit); 4] = [
+        |commit| commit.settlement.push([1; 32]),
+        |commit| folded(commit).tree.push([1; 32]),
+        |commit| folded(commit).last_record = None,
+        |commit| commit.control_record = None,
+    ];
+    for (number, change) in changes.into_iter().enumerate() {
+        let data = books.folder().join(format!("other-{number}"));
+        copy(&books.data(), &data);
+        let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+        runtime.block_on(async {
+            let ledger = Ledger::open(&data.join("lake")).await.expect("the ledger opens");
+            let advanced = ledger.advance(|commit| {
+                change(commit);
+                true
+            });
+            advanced.await.expect("a commit");
+        });
+        let output = books.command_on(&data, &["audit"]).output().expect("the program can be started");
+        let said = format!("{}{}", text(&output.stdout), text(&output.stderr));
+        assert_eq!(output.status.code(), Some(3), "case {number}:\n{said}");
+    }
+}
+
+fn folded(commit: &mut Commit) -> &mut stempoint_schemas::commit::Shard {
+    commit.shards.iter_mut().find(|shard| shard.watermark > 0).expect("a shard with records")
+}

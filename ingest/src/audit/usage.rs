@@ -168,7 +168,7 @@ impl Walk {
             if offset < shard.watermark {
                 break;
             }
-            if self.tree.size() != shard.tree.size() || self.tree.root() != shard.tree.root() {
+            if self.tree != shard.tree || self.counts != shard.counts {
                 let from = if self.last_good == 0 { 0 } else { self.expected[self.last_good - 1].1.watermark };
                 unchanged.problem(format!(
                     "partition {}: the rows of offsets {from} to {} are not those of ledger version {version}",

@@ -283,9 +283,7 @@ impl Settler {
             return Ok(Some((Supplied::Ready(Supply::Usage(usage)), busy)));
         }
         self.ahead.refused(to);
-        let reason = format!(
-            "the watermarks {to} were beyond the end of the log when this was recorded; send it with those that the log has reached"
-        );
+        let reason = format!("the watermarks {to} lie beyond the end of the log");
         Ok(Some((Supplied::Refused(reason), Duration::ZERO)))
     }
 
