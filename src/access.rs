@@ -12,10 +12,11 @@ use anyhow::{Context, Result, anyhow, bail};
 use prost::Message;
 use stempoint_api::{decode_positions, encode_batch};
 use stempoint_core::control::{self, Act};
+use stempoint_core::period::Periods;
 use stempoint_core::settlement::Answer;
 use stempoint_ingest::Unwatched;
 use stempoint_ingest::log::{Batch, Topic};
-use stempoint_ingest::settlement::{StoredControl, control_rows, settle_event};
+use stempoint_ingest::settlement::{StoredControl, control_rows, periods, settle_event};
 use stempoint_schemas::commit::Commit;
 use stempoint_schemas::tables::CONTROL;
 use stempoint_schemas::watermark::Watermarks;
@@ -190,6 +191,13 @@ impl Access {
         let rows = control_rows(&self.ledger, end)?;
         let row = rows.into_iter().rev().find(|row| row.offset + 1 == end);
         row.ok_or_else(|| anyhow!("settlement has no answer at control offset {}", end - 1))
+    }
+
+    /// Which months are closed.
+    pub fn periods(&self) -> Result<Periods> {
+        let head = self.runtime.block_on(self.ledger.head())?;
+        self.runtime.block_on(self.ledger.table(&CONTROL).refresh())?;
+        Ok(periods(&self.ledger, head.control_offset)?)
     }
 
     /// Ends a node of its own, or just lets go of the server, and gives what

@@ -79,6 +79,9 @@ Importing the same file again changes nothing, because the ids are the same.")]
         after_help = "Example:\n  stempoint waive tokens.input 2023-11 --match model=beta-1 --reason \"free beta\""
     )]
     Waive(WaiveArgs),
+    /// Close a month, or list months.
+    #[command(subcommand)]
+    Period(PeriodCommand),
     /// Print a customer's invoice for a month.
     #[command(
         after_help = "Example:\n  stempoint invoice acme 2023-11\n  stempoint invoice acme 2023-11 --format html > invoice.html"
@@ -224,6 +227,31 @@ pub enum PricesCommand {
     },
     /// List all prices that were ever in force.
     #[command(after_help = "Example:\n  stempoint prices list --format csv")]
+    List {
+        /// How to print the rows.
+        #[arg(long, value_enum, default_value = "table")]
+        format: RowFormat,
+    },
+}
+
+/// What to do with months.
+#[derive(Debug, Subcommand)]
+pub enum PeriodCommand {
+    /// Close a month for good: nothing in it changes afterwards.
+    #[command(after_help = "\
+Example:
+  stempoint period close 2023-11
+
+It settles what has arrived and fixes it as the month's usage. Then it closes the
+month, unless usage of it waits for a price: apply a price book or waive it, and
+run the command again. What arrives late is billed in an open month.")]
+    Close {
+        /// The month.
+        #[arg(value_name = "YYYY-MM")]
+        period: String,
+    },
+    /// List the months that are being closed or closed.
+    #[command(after_help = "Example:\n  stempoint period list --format csv")]
     List {
         /// How to print the rows.
         #[arg(long, value_enum, default_value = "table")]

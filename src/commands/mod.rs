@@ -7,6 +7,7 @@ mod documents;
 mod import;
 mod maintain;
 mod parts;
+mod period;
 mod prices;
 mod rebuild;
 mod rejects;
@@ -43,6 +44,7 @@ pub fn run(context: &Context, command: Command) -> Result<ExitCode> {
         Command::Import(args) => import::run(context, &args)?,
         Command::Sql(args) => sql::run(context, &args)?,
         Command::Prices(command) => prices::run(context, &command)?,
+        Command::Period(command) => period::run(context, &command)?,
         Command::Waive(args) => waive::run(context, &args)?,
         Command::Invoice(args) => documents::invoice(context, &args)?,
         Command::Earnings(args) => documents::earnings(context, &args)?,

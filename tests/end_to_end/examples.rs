@@ -14,8 +14,10 @@ use std::path::Path;
 use serde_json::{Value, json};
 
 /// Each version with its BLAKE3 hash, so that no edit goes unnoticed.
-const FROZEN: [(&str, &str); 6] = [
+const FROZEN: [(&str, &str); 8] = [
     ("api_call/v1.json", "f2aafe8a344106f11aea6209489fd292b59c5b746409ec1a471dabcb1fba400e"),
+    ("closed/v1.json", "914592ffa49120431086f977227c6d5789d3eafb6f05942de515008ecd04143c"),
+    ("closing/v1.json", "c1409338cfde3b9f4b8105a42b8b3b0dcb4d937a9e77856a3cb90610caf6ec25"),
     ("gpu_usage/v1.json", "bc4439ac54bb03d577c586c394a1fc1356f4ed19530545e983c7311e24f370d0"),
     ("heartbeat/v1.json", "20e91d44615d49e58c0e0f5d5ea71e9094791672edc71056af8212376d22cf40"),
     ("price_book/v1.json", "d61a9b3dbe9fa25b90656fd229a7d6afcf3281f80f533013ca6d674e11940847"),
@@ -59,7 +61,7 @@ fn every_example_gives_what_it_always_gave() {
         assert!(examples.len() >= 3, "{name} has only {} examples", examples.len());
         for example in examples {
             let found = match event {
-                "price_book" | "settle" | "waive" => control::follow(event, &example["input"]),
+                "price_book" | "settle" | "waive" | "closing" | "closed" => control::follow(event, &example["input"]),
                 _ => usage::follow(&example["input"]),
             };
             if found != example["expected"] {

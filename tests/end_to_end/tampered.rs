@@ -82,7 +82,7 @@ fn the_audit_finds_every_change_of_a_table() {
     let import = ["import", "api_call", &calls.to_string_lossy(), "--source", "calls", "--select", select];
     assert!(books.run(&import).starts_with("received 5, accepted 3, duplicate 1, rejected 1"));
     books.run(&["invoice", "acme", "2026-01"]);
-    assert!(books.run(&["audit"]).contains("all 8 checks passed"));
+    assert!(books.run(&["audit"]).contains("all 9 checks passed"));
     for (number, (table, change, checks)) in CASES.into_iter().enumerate() {
         let data = books.folder().join(format!("changed-{number}"));
         copy(&books.data(), &data);
@@ -93,6 +93,29 @@ fn the_audit_finds_every_change_of_a_table() {
         for check in checks {
             assert!(said.contains(&format!("FAILED {check}")), "case {number}, {}:\n{said}", table.name);
         }
+    }
+}
+
+#[test]
+fn a_row_in_a_month_that_was_closed_before_is_found() {
+    let books = Books::new();
+    let (prices, calls) = (books.file("prices.toml", PRICES), books.file("calls.csv", CALLS));
+    books.run(&["prices", "apply", &prices.to_string_lossy()]);
+    books.run(&["period", "close", "2026-01"]);
+    let select = "SELECT id, '2026-01-01T10:00:00Z' AS time, 'acme' AS customer, 'code-1' AS model, \
+                  'node-1' AS provider, tokens AS input_tokens, 0 AS output_tokens FROM input";
+    books.run(&["import", "api_call", &calls.to_string_lossy(), "--source", "calls", "--select", select]);
+    books.run(&["invoice", "acme", "2026-02"]);
+    let january = |_: &ArrayRef| -> ArrayRef { std::sync::Arc::new(StringArray::from(vec!["2026-01"])) };
+    for table in [&CHARGES, &JOURNAL] {
+        let data = books.folder().join(table.name);
+        copy(&books.data(), &data);
+        replace_oldest_file(&data.join("lake"), table, |rows| first(rows, "period", january));
+        let output = books.command_on(&data, &["audit"]).output().expect("the program can be started");
+        let said = format!("{}{}", text(&output.stdout), text(&output.stderr));
+        assert_eq!(output.status.code(), Some(3), "{}:\n{said}", table.name);
+        assert!(said.contains("FAILED closed months"), "{}:\n{said}", table.name);
+        assert!(said.contains(&format!("{}: control event", table.name)), "{said}");
     }
 }
 

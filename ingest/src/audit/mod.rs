@@ -1,4 +1,4 @@
-//! Checking the books from the tables alone: invariants 1 to 4 and 11.
+//! Checking the books from the tables alone: invariants 1 to 4, 7 and 11.
 //!
 //! Invariant: a check recomputes what it checks from the rows; it never takes
 //! a stored sum or hash for granted.
@@ -6,6 +6,7 @@
 mod chain;
 mod conservation;
 mod entries;
+mod periods;
 pub mod settlement_rows;
 mod usage;
 
@@ -95,6 +96,7 @@ pub async fn audit(
     }
     done(conservation::check(ledger, &head)?);
     done(entries::check(ledger, &head)?);
+    done(periods::check(ledger, &head)?);
     done(settlement_rows::check(ledger, &versions, &head)?);
     done(conservation::unrated(ledger, &head)?);
     Ok((head, checks))

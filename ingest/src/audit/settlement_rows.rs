@@ -7,14 +7,11 @@ use stempoint_schemas::canonical::settlement_leaves;
 use stempoint_schemas::commit::Commit;
 use stempoint_schemas::hash::{Hash, Tree};
 use stempoint_schemas::row::longs;
-use stempoint_schemas::tables::{CHARGES, CONTROL, JOURNAL, PRICES, Table};
+use stempoint_schemas::tables::{SETTLEMENT, Table};
 use stempoint_store::ledger::{Ledger, bounds};
 use stempoint_store::{DataFile, FileReader, ReadOptions};
 
 use super::{AuditError, Check};
-
-/// The tables in the order in which one control event's rows enter the tree.
-const ORDER: [&Table; 4] = [&CONTROL, &PRICES, &CHARGES, &JOURNAL];
 
 /// The rows of one of settlement's tables as leaves, in order.
 struct Leaves {
@@ -66,7 +63,7 @@ pub struct SettlementLeaves {
 impl SettlementLeaves {
     /// The leaves of the tables as this process knows them now.
     pub fn new(ledger: &Ledger, below: u64) -> SettlementLeaves {
-        SettlementLeaves { tables: ORDER.iter().map(|table| Leaves::new(ledger, table)).collect(), below }
+        SettlementLeaves { tables: SETTLEMENT.iter().map(|table| Leaves::new(ledger, table)).collect(), below }
     }
 
     /// The next leaf: its control offset, its table, its hash.

@@ -13,6 +13,7 @@ use arrow::datatypes::Int32Type;
 use hashbrown::HashMap;
 use stempoint_core::charge::{Charge, ChargeKey, PriceId, Side, State};
 use stempoint_core::names::Name;
+use stempoint_core::period::Periods;
 use stempoint_core::settlement::{Answer, ChargeFilter, ControlRecord, Settlement, matches};
 use stempoint_core::usage::Dimensions;
 use stempoint_schemas::commit::Commit;
@@ -159,6 +160,20 @@ fn meets(settlement: &Settlement, charge: &Charge, filter: &ChargeFilter) -> boo
     }
 }
 
+/// Which months are closed by the control events below an offset.
+pub fn periods(ledger: &Ledger, below: u64) -> Result<Periods, SettleError> {
+    Ok(without_charges(ledger, below)?.periods().clone())
+}
+
+/// The state as control events make it, without what charges add to it.
+fn without_charges(ledger: &Ledger, below: u64) -> Result<Settlement, SettleError> {
+    let mut settlement = Settlement::new("");
+    for row in control_rows(ledger, below)? {
+        settlement.restore_control(row.record(), row.answer)?;
+    }
+    Ok(settlement)
+}
+
 /// Reads all charges below an offset, each with its price row's name, for
 /// those who check them.
 pub fn stored_charges(
@@ -166,10 +181,7 @@ pub fn stored_charges(
     below: u64,
     mut each: impl FnMut(Option<&str>, &Charge),
 ) -> Result<(), SettleError> {
-    let mut settlement = Settlement::new("");
-    for row in control_rows(ledger, below)? {
-        settlement.restore_control(row.record(), row.answer)?;
-    }
+    let mut settlement = without_charges(ledger, below)?;
     each_charge(ledger, &mut settlement, 0..below, |settlement, charge| {
         match charge.state {
             State::Charged(price) => each(Some(&settlement.price_name(price)), &charge),

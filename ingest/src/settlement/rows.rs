@@ -1,5 +1,5 @@
 //! Settlement's rows as record batches, in the order in which its Merkle tree
-//! takes them: the control event, prices, charges, postings.
+//! takes them: the control event, prices, periods, charges, postings.
 //!
 //! Invariant 5: the batches are a function of the outcome alone.
 
@@ -15,17 +15,21 @@ use arrow::error::ArrowError;
 use hashbrown::HashMap;
 use stempoint_core::charge::{Charge, PriceId};
 use stempoint_core::names::Name;
+use stempoint_core::period::PeriodChange;
 use stempoint_core::posting::{Account, Entry, Posting};
 use stempoint_core::settlement::{ControlRow, Outcome, Settlement};
 use stempoint_core::usage::Dimensions;
 use stempoint_schemas::meter::Dimension;
-use stempoint_schemas::tables::{CHARGES, CONTROL, JOURNAL, PRICES, Table};
+use stempoint_schemas::tables::{CHARGES, CONTROL, JOURNAL, PERIODS, PRICES, Table};
 
 /// The rows of one or more outcomes by table, in order.
 pub fn batches(settlement: &Settlement, outcome: &Outcome) -> Result<Vec<(&'static Table, RecordBatch)>, ArrowError> {
     let mut batches = vec![(&CONTROL, control(&outcome.control)?)];
     if let Some(book) = outcome.book {
         batches.push((&PRICES, prices(settlement, book)?));
+    }
+    if let Some(change) = &outcome.period {
+        batches.push((&PERIODS, period(&outcome.control, change)?));
     }
     if !outcome.charges.is_empty() {
         batches.push((&CHARGES, charges(settlement, outcome.control.offset, &outcome.charges)?));
@@ -80,6 +84,17 @@ fn prices(settlement: &Settlement, index: usize) -> Result<RecordBatch, ArrowErr
         decimals(&PRICES, "provider_share", book.prices.iter().map(|price| Some(book.share(price.meter).pico())))?,
     ];
     RecordBatch::try_new(PRICES.building_schema(), columns)
+}
+
+fn period(control: &ControlRow, change: &PeriodChange) -> Result<RecordBatch, ArrowError> {
+    let columns: Vec<ArrayRef> = vec![
+        Arc::new(Int64Array::from(vec![control.offset.cast_signed()])),
+        texts(std::iter::once(Some(change.period.to_string().as_str()))),
+        texts(std::iter::once(Some(change.state.name()))),
+        times(std::iter::once(control.recorded_us)),
+        Arc::new(StringArray::from(vec![change.settled.to_string()])),
+    ];
+    RecordBatch::try_new(PERIODS.building_schema(), columns)
 }
 
 fn charges(settlement: &Settlement, offset: u64, charges: &[Charge]) -> Result<RecordBatch, ArrowError> {

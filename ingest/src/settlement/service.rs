@@ -14,7 +14,7 @@ use stempoint_core::control::{self, Act};
 use stempoint_core::settlement::{ControlRecord, Need, Outcome, Pending, Settlement, Supply};
 use stempoint_schemas::commit::Commit;
 use stempoint_schemas::hash::{self, Tree};
-use stempoint_schemas::tables::{CHARGES, CONTROL, JOURNAL, PRICES};
+use stempoint_schemas::tables::SETTLEMENT;
 use stempoint_schemas::watermark::Watermarks;
 use stempoint_store::ledger::Ledger;
 
@@ -140,7 +140,7 @@ impl Settler {
         // The head first: what it shows is in the tables that are read after it.
         let head = runtime.block_on(async {
             let head = ledger.head().await?;
-            for table in [&CONTROL, &PRICES, &CHARGES, &JOURNAL] {
+            for table in SETTLEMENT {
                 ledger.table(table).refresh().await?;
             }
             Ok::<Commit, SettleError>(head)

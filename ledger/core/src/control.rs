@@ -26,6 +26,10 @@ pub enum Act {
     Settle(Watermarks),
     /// Give up unrated usage.
     Waive(Waive),
+    /// Begin to close a month, with the usage up to these watermarks.
+    Closing(Month, Watermarks),
+    /// Close the month for good.
+    Closed(Month),
 }
 
 /// Which unrated usage is given up.
@@ -48,6 +52,8 @@ impl Act {
             Act::PriceBook(_) => "price_book",
             Act::Settle(_) => "settle",
             Act::Waive(_) => "waive",
+            Act::Closing(..) => "closing",
+            Act::Closed(_) => "closed",
         }
     }
 }
@@ -76,8 +82,12 @@ pub fn applied_from_proto(event: &proto::ControlEvent) -> Result<Act, String> {
     use proto::control_event::Act as Wire;
     match &event.act {
         Some(Wire::PriceBook(book)) => price_book_from(book).map(Act::PriceBook),
-        Some(Wire::Settle(settle)) => watermarks_from(settle).map(Act::Settle),
+        Some(Wire::Settle(settle)) => watermarks_from(&settle.watermarks).map(Act::Settle),
         Some(Wire::Waive(waive)) => waive_from(waive).map(Act::Waive),
+        Some(Wire::Closing(closing)) => {
+            Ok(Act::Closing(period_from(&closing.period)?, watermarks_from(&closing.watermarks)?))
+        }
+        Some(Wire::Closed(closed)) => period_from(&closed.period).map(Act::Closed),
         None => Err("the event has no act that these rules know".to_owned()),
     }
 }
@@ -87,15 +97,17 @@ pub fn to_proto(id: &str, act: &Act) -> proto::ControlEvent {
     use proto::control_event::Act as Wire;
     let act = match act {
         Act::PriceBook(book) => Wire::PriceBook(price_book_to(book)),
-        Act::Settle(watermarks) => Wire::Settle(proto::Settle {
-            watermarks: watermarks.iter().map(|(partition, offset)| proto::Watermark { partition, offset }).collect(),
-        }),
+        Act::Settle(watermarks) => Wire::Settle(proto::Settle { watermarks: watermarks_to(watermarks) }),
         Act::Waive(waive) => Wire::Waive(proto::Waive {
             meter: waive.meter.name().to_owned(),
             period: waive.period.to_string(),
             r#match: dimensions_to(&waive.matches),
             reason: waive.reason.clone(),
         }),
+        Act::Closing(period, watermarks) => {
+            Wire::Closing(proto::Closing { period: period.to_string(), watermarks: watermarks_to(watermarks) })
+        }
+        Act::Closed(period) => Wire::Closed(proto::Closed { period: period.to_string() }),
     };
     proto::ControlEvent { id: id.to_owned(), act: Some(act) }
 }
@@ -151,10 +163,14 @@ fn price_book_to(book: &PriceBook) -> proto::PriceBook {
     }
 }
 
-fn watermarks_from(wire: &proto::Settle) -> Result<Watermarks, String> {
+fn watermarks_to(watermarks: &Watermarks) -> Vec<proto::Watermark> {
+    watermarks.iter().map(|(partition, offset)| proto::Watermark { partition, offset }).collect()
+}
+
+fn watermarks_from(wire: &[proto::Watermark]) -> Result<Watermarks, String> {
     let mut watermarks = Watermarks::default();
     let mut last = None;
-    for mark in &wire.watermarks {
+    for mark in wire {
         if last.is_some_and(|last| mark.partition <= last) {
             return Err("the watermarks are not in the order of their partitions".to_owned());
         }
@@ -176,13 +192,11 @@ fn waive_from(wire: &proto::Waive) -> Result<Waive, String> {
     if let Some((dimension, _)) = matches.iter().find(|(d, _)| !meter.dimensions().contains(d)) {
         return Err(format!("{meter} has no dimension {}", dimension.name()));
     }
-    Ok(Waive {
-        meter,
-        period: Month::parse(&wire.period)
-            .map_err(|_| format!("period {:?} is not a month such as 2023-11", decimal::shorten(&wire.period)))?,
-        matches,
-        reason: wire.reason.chars().take(500).collect(),
-    })
+    Ok(Waive { meter, period: period_from(&wire.period)?, matches, reason: wire.reason.chars().take(500).collect() })
+}
+
+fn period_from(text: &str) -> Result<Month, String> {
+    Month::parse(text).map_err(|_| format!("period {:?} is not a month such as 2023-11", decimal::shorten(text)))
 }
 
 fn meter_from(name: &str) -> Result<Meter, String> {

@@ -11,6 +11,7 @@ pub mod charge;
 pub mod control;
 pub mod names;
 mod order;
+pub mod period;
 pub mod posting;
 pub mod price_file;
 pub mod rating;

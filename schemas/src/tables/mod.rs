@@ -14,7 +14,7 @@ use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
 
 pub use commits::{COMMITS, shard_fields};
 pub use ingest::{API_CALLS, DUPLICATES, GPU_USAGE, HEARTBEATS, REJECTS};
-pub use settlement::{CHARGES, CONTROL, JOURNAL, PRICES};
+pub use settlement::{CHARGES, CONTROL, JOURNAL, PERIODS, PRICES};
 
 /// Where a table's rows come from, which decides by what they are visible.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -90,8 +90,23 @@ pub struct Table {
 }
 
 /// All tables, in the order in which documents list them.
-pub const ALL: [&Table; 10] =
-    [&API_CALLS, &GPU_USAGE, &HEARTBEATS, &REJECTS, &DUPLICATES, &CONTROL, &CHARGES, &JOURNAL, &PRICES, &COMMITS];
+pub const ALL: [&Table; 11] = [
+    &API_CALLS,
+    &GPU_USAGE,
+    &HEARTBEATS,
+    &REJECTS,
+    &DUPLICATES,
+    &CONTROL,
+    &CHARGES,
+    &JOURNAL,
+    &PRICES,
+    &PERIODS,
+    &COMMITS,
+];
+
+/// Settlement's tables, in the order in which the rows of one control event
+/// enter its Merkle tree.
+pub const SETTLEMENT: [&Table; 5] = [&CONTROL, &PRICES, &PERIODS, &CHARGES, &JOURNAL];
 
 /// The table of that name.
 pub fn table(name: &str) -> Option<&'static Table> {

@@ -112,3 +112,24 @@ pub const PRICES: Table = Table {
     ],
     statistics: STATISTICS,
 };
+
+/// Months and how far they are closed.
+pub const PERIODS: Table = Table {
+    name: "periods",
+    comment: "One row per step of a month from open to closed. A month without a row is open.",
+    written_by: WrittenBy::Settlement,
+    columns: &[
+        OFFSET,
+        text("period", "The month in UTC, for example 2023-11."),
+        text("state", "closing: which usage belongs to it is fixed; closed: nothing in it changes any more."),
+        delta("changed_at", Kind::Time, "When the log recorded the event that changed it (UTC)."),
+        column(
+            "settled",
+            Kind::Text,
+            false,
+            Encoding::Plain,
+            "Usage below these offsets (partition:offset, …) is billed in its own month, later usage in an open one.",
+        ),
+    ],
+    statistics: STATISTICS,
+};

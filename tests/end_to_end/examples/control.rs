@@ -48,9 +48,14 @@ fn bytes(event: &str, source: &str, input: &Value) -> Vec<u8> {
             // The same watermarks have the same id, whoever settles them.
             return batch.iter().next().expect("one record").1.to_vec();
         }
+        "closing" => {
+            let marks = array(input, "watermarks").iter().map(|mark| mark.as_u64().expect("an offset"));
+            Act::Closing(month(input), Watermarks::from_vec(marks.collect()))
+        }
+        "closed" => Act::Closed(month(input)),
         _ => Act::Waive(Waive {
             meter: Meter::from_name(text(input, "meter")).expect("a meter"),
-            period: Month::parse(text(input, "period")).expect("a month"),
+            period: month(input),
             matches: matches(input),
             reason: text(input, "reason").to_owned(),
         }),
@@ -105,7 +110,15 @@ fn as_json(act: &Act) -> Value {
             "match": dimensions(&waive.matches),
             "reason": waive.reason,
         }),
+        Act::Closing(period, watermarks) => {
+            json!({ "period": period.to_string(), "watermarks": watermarks.to_string() })
+        }
+        Act::Closed(period) => json!({ "period": period.to_string() }),
     }
+}
+
+fn month(input: &Value) -> Month {
+    Month::parse(text(input, "period")).expect("a month")
 }
 
 fn matches(input: &Value) -> Vec<(Dimension, String)> {

@@ -6,6 +6,7 @@
 use hashbrown::HashMap;
 use stempoint_schemas::meter::{Dimension, Meter};
 use stempoint_schemas::money::{Overflow, Quantity};
+use stempoint_schemas::time::Month;
 
 use super::event::Supply;
 use crate::charge::{Charge, ChargeKey, Side, State, of_meter};
@@ -27,6 +28,7 @@ pub(super) fn renamed(cell: &UsageCell, translate: &[Name]) -> UsageCell {
 pub(super) fn charge_cell(
     side: Side,
     cell: &UsageCell,
+    period: Month,
     rater: &mut Rater<'_>,
     charges: &mut Vec<Charge>,
 ) -> Result<(), Overflow> {
@@ -35,16 +37,8 @@ pub(super) fn charge_cell(
             continue;
         }
         let dimensions = of_meter(meter, cell.dimensions);
-        let key = ChargeKey {
-            side,
-            party: cell.party,
-            currency: cell.currency,
-            meter,
-            dimensions,
-            hour: cell.hour,
-            // No month is closed yet, so usage is billed in its own month.
-            period: cell.hour.month(),
-        };
+        let key =
+            ChargeKey { side, party: cell.party, currency: cell.currency, meter, dimensions, hour: cell.hour, period };
         let state = rater.state(cell.currency, meter, dimensions, cell.hour);
         charges.push(Charge { key, state, quantity: Quantity::from_nano(nano)? });
     }

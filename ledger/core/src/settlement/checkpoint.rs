@@ -5,8 +5,9 @@
 
 use std::collections::HashMap;
 
+use stempoint_schemas::meter::Meter;
 use stempoint_schemas::money::{Overflow, Quantity};
-use stempoint_schemas::proto::{PostedQuantity, SettlementState};
+use stempoint_schemas::proto::{PostedQuantity, SettlementState, UnratedQuantity};
 use stempoint_schemas::time::{Hour, Month};
 use thiserror::Error;
 
@@ -25,6 +26,9 @@ pub enum CheckpointError {
     /// It names a price book that was never applied.
     #[error("no price book was applied at control offset {0}")]
     NoSuchBook(u64),
+    /// It names a meter that is not known.
+    #[error("there is no meter {0:?}")]
+    NoSuchMeter(String),
     /// A sum left the range of quantities.
     #[error(transparent)]
     Overflow(#[from] Overflow),
@@ -40,7 +44,14 @@ impl Settlement {
     pub fn checkpoint(&self) -> SettlementState {
         let mut names = LocalNames { settlement: self, numbers: HashMap::new(), texts: Vec::new() };
         let posted = self.posted.iter().map(|(key, quantity)| names.posted(key, quantity)).collect();
-        SettlementState { last_hour: self.last_hour.map(|hour| hour.0), names: names.texts, posted }
+        let unrated = self.unrated.iter().map(|(period, meter, quantity)| UnratedQuantity {
+            period: period.index(),
+            meter: meter.name().to_owned(),
+            quantity_high: (quantity.nano() >> 64) as i64,
+            quantity_low: quantity.nano() as u64,
+        });
+        let unrated = unrated.collect();
+        SettlementState { last_hour: self.last_hour.map(|hour| hour.0), names: names.texts, posted, unrated }
     }
 
     /// Takes up a checkpoint. All control events up to it must have been taken
@@ -71,12 +82,21 @@ impl Settlement {
                 },
                 period: Month::from_index(posted.period),
             };
-            let nano = i128::from(posted.quantity_high) << 64 | i128::from(posted.quantity_low);
-            self.posted.add(key, Quantity::from_nano(nano)?)?;
+            self.posted.add(key, quantity(posted.quantity_high, posted.quantity_low)?)?;
+        }
+        for unrated in &state.unrated {
+            let meter = Meter::from_name(&unrated.meter);
+            let meter = meter.ok_or_else(|| CheckpointError::NoSuchMeter(unrated.meter.clone()))?;
+            let quantity = quantity(unrated.quantity_high, unrated.quantity_low)?;
+            self.unrated.add(Month::from_index(unrated.period), meter, quantity)?;
         }
         self.last_hour = self.last_hour.max(state.last_hour.map(Hour));
         Ok(())
     }
+}
+
+fn quantity(high: i64, low: u64) -> Result<Quantity, Overflow> {
+    Quantity::from_nano(i128::from(high) << 64 | i128::from(low))
 }
 
 /// Numbers the texts that a checkpoint needs.

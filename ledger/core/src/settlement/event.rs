@@ -8,6 +8,7 @@ use stempoint_schemas::watermark::Watermarks;
 
 use crate::charge::Charge;
 use crate::control::{Act, Waive};
+use crate::period::PeriodChange;
 use crate::posting::Entry;
 use crate::usage::Usage;
 
@@ -144,8 +145,17 @@ pub struct Outcome {
     pub control: ControlRow,
     /// Whether it put a book in force: its index among the applied books.
     pub book: Option<usize>,
+    /// What it made of a month.
+    pub period: Option<PeriodChange>,
     /// Charges in their order.
     pub charges: Vec<Charge>,
     /// Entries in their order.
     pub entries: Vec<Entry>,
+}
+
+impl Outcome {
+    /// Nothing follows but the answer.
+    pub(super) fn of(control: ControlRow) -> Outcome {
+        Outcome { control, book: None, period: None, charges: Vec::new(), entries: Vec::new() }
+    }
 }

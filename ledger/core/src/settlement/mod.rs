@@ -3,7 +3,7 @@
 //! Invariants: control events are handled in the order of their offsets; a
 //! repeat gets the first answer (invariant 1) and the same id with other
 //! content is an error of its own (invariant 9); the settled vector W never
-//! goes back. What an event needs from the tables is asked for first
+//! goes back; nothing is billed in a closed month (invariant 7). What an event needs from the tables is asked for first
 //! ([`Settlement::read`]) and handed in ([`Settlement::apply`]), so that the
 //! decision itself is pure.
 
@@ -17,7 +17,7 @@ use stempoint_schemas::event::{check_source, is_plain_text};
 use stempoint_schemas::hash::{content_hash, fingerprint, identity_hash};
 use stempoint_schemas::money::Overflow;
 use stempoint_schemas::proto;
-use stempoint_schemas::time::Hour;
+use stempoint_schemas::time::{Hour, Month};
 use stempoint_schemas::watermark::Watermarks;
 use thiserror::Error;
 
@@ -26,6 +26,7 @@ use crate::charge::{Charge, PriceId, Side, State};
 use crate::control::{self, Act};
 use crate::names::{Name, Names};
 use crate::order::sort;
+use crate::period::{PeriodChange, Periods, Unrated};
 use crate::posting::{Posted, PostingError};
 use crate::rating::Rater;
 use charging::{charge_cell, net, renamed, waive_charges};
@@ -85,6 +86,9 @@ pub struct Settlement {
     settled: Watermarks,
     seen: HashMap<u128, Seen, foldhash::fast::RandomState>,
     default_currency: Name,
+    periods: Periods,
+    /// What keeps a month from being closed.
+    unrated: Unrated,
     /// The last hour that has charges: a book that begins later moves none.
     last_hour: Option<Hour>,
 }
@@ -102,6 +106,8 @@ impl Settlement {
             settled: Watermarks::default(),
             seen: HashMap::default(),
             default_currency,
+            periods: Periods::default(),
+            unrated: Unrated::default(),
             last_hour: None,
         }
     }
@@ -124,6 +130,16 @@ impl Settlement {
     /// The vector W up to which usage is settled.
     pub fn settled(&self) -> &Watermarks {
         &self.settled
+    }
+
+    /// Which months are closed.
+    pub fn periods(&self) -> &Periods {
+        &self.periods
+    }
+
+    /// What waits for a price.
+    pub fn unrated(&self) -> &Unrated {
+        &self.unrated
     }
 
     /// The currency in which a customer is rated.
@@ -165,6 +181,8 @@ impl Settlement {
                 Act::PriceBook(book) => self.books.apply(record.offset, book),
                 Act::Settle(watermarks) => self.settled = self.settled.merged(&watermarks),
                 Act::Waive(_) => {}
+                Act::Closing(period, watermarks) => _ = self.begin_closing(period, &watermarks),
+                Act::Closed(period) => _ = self.periods.close(period),
             }
         }
         Ok(())
@@ -172,8 +190,22 @@ impl Settlement {
 
     /// Takes up a charge that was written before a restart.
     pub fn restore_charge(&mut self, charge: &Charge) -> Result<(), Overflow> {
-        self.last_hour = self.last_hour.max(Some(charge.key.hour));
+        self.count_charge(charge)?;
         self.posted.restore(charge)
+    }
+
+    fn count_charge(&mut self, charge: &Charge) -> Result<(), Overflow> {
+        let key = &charge.key;
+        self.last_hour = self.last_hour.max(Some(key.hour));
+        if (charge.state, key.side) == (State::Unrated, Side::Customer) {
+            self.unrated.add(key.period, key.meter, charge.quantity)?;
+        }
+        Ok(())
+    }
+
+    fn begin_closing(&mut self, period: Month, watermarks: &Watermarks) -> PeriodChange {
+        self.settled = self.settled.merged(watermarks);
+        self.periods.begin_closing(period, &self.settled)
     }
 
     /// Reads a control event, answers it if it can be answered at once, and
@@ -231,7 +263,7 @@ impl Settlement {
         } else {
             Err("the event has a field that these rules do not know, one twice, or one without a value".to_owned())
         };
-        let act = match read {
+        let act = match read.and_then(|act| self.permitted(act, record.recorded_us)) {
             Ok(act) => act,
             Err(problem) => {
                 return answered(
@@ -244,9 +276,19 @@ impl Settlement {
         Pending { row, act: Some(act), identity: Some((identity, print)), need }
     }
 
+    /// The act, unless the state of the months stands against it.
+    fn permitted(&self, act: Act, recorded_us: i64) -> Result<Act, String> {
+        match &act {
+            Act::Closing(period, _) => self.periods.check_closing(*period, recorded_us)?,
+            Act::Closed(period) => self.periods.check_closed(*period, &self.unrated)?,
+            Act::PriceBook(_) | Act::Settle(_) | Act::Waive(_) => {}
+        }
+        Ok(act)
+    }
+
     fn need(&self, act: &Act) -> Need {
         match act {
-            Act::Settle(watermarks) => {
+            Act::Settle(watermarks) | Act::Closing(_, watermarks) => {
                 let to = self.settled.merged(watermarks);
                 if to == self.settled { Need::Nothing } else { Need::Usage { from: self.settled.clone(), to } }
             }
@@ -259,6 +301,7 @@ impl Settlement {
                 Need::Charges(ChargeFilter::Hours { currency: book.currency.clone(), from, until })
             }
             Act::Waive(waive) => Need::Charges(ChargeFilter::Unrated(waive.clone())),
+            Act::Closed(_) => Need::Nothing,
         }
     }
 
@@ -268,7 +311,7 @@ impl Settlement {
         pending.row.answer = Answer::Refused;
         pending.row.message = reason;
         self.note(&pending);
-        Outcome { control: pending.row, book: None, charges: Vec::new(), entries: Vec::new() }
+        Outcome::of(pending.row)
     }
 
     fn note(&mut self, pending: &Pending) {
@@ -281,8 +324,7 @@ impl Settlement {
     /// Handles a pending event with what it needed.
     pub fn apply(&mut self, mut pending: Pending, supply: Supply) -> Result<Outcome, SettlementError> {
         let offset = pending.row.offset;
-        let mut outcome =
-            Outcome { control: pending.row.clone(), book: None, charges: Vec::new(), entries: Vec::new() };
+        let mut outcome = Outcome::of(pending.row.clone());
         if let Some(act) = pending.act.take() {
             let done = match act {
                 Act::Settle(watermarks) => self.settle(&watermarks, supply),
@@ -292,10 +334,21 @@ impl Settlement {
                     self.rerate(supply)
                 }
                 Act::Waive(waive) => waive_charges(&waive, supply),
+                Act::Closing(period, watermarks) => {
+                    let done = self.settle(&watermarks, supply);
+                    outcome.period = Some(self.begin_closing(period, &watermarks));
+                    done.map(|(message, charges)| (format!("closing {period}: {message}"), charges))
+                }
+                Act::Closed(period) => {
+                    outcome.period = self.periods.close(period);
+                    Ok((format!("{period} is closed; what arrives late is billed in an open month"), Vec::new()))
+                }
             };
             let (message, mut charges) = done.map_err(|source| SettlementError::Quantity { offset, source })?;
             sort(&mut charges, &self.names);
-            self.last_hour = self.last_hour.max(charges.iter().map(|charge| charge.key.hour).max());
+            for charge in &charges {
+                self.count_charge(charge).map_err(|source| SettlementError::Quantity { offset, source })?;
+            }
             outcome.entries = self
                 .posted
                 .post(&charges, &self.books)
@@ -319,15 +372,20 @@ impl Settlement {
         let mut rater = Rater::new(&self.books, &self.names);
         for (side, cells) in [(Side::Customer, &usage.customers), (Side::Provider, &usage.providers)] {
             for cell in cells {
-                charge_cell(side, &renamed(cell, &translate), &mut rater, &mut charges)?;
+                let period = self.periods.of_usage(cell.hour);
+                charge_cell(side, &renamed(cell, &translate), period, &mut rater, &mut charges)?;
             }
         }
         Ok((format!("settled {} usage rows", usage.rows), charges))
     }
 
-    /// Moves charges to the price rows that now hold.
+    /// Moves charges to the price rows that now hold: those of closed months
+    /// in the first open one, where they keep their hour.
     fn rerate(&mut self, supply: Supply) -> Result<(String, Vec<Charge>), Overflow> {
-        let Supply::Charges(charges) = supply else { return Ok(("in force".to_owned(), Vec::new())) };
+        let Supply::Charges(mut charges) = supply else { return Ok(("in force".to_owned(), Vec::new())) };
+        for charge in &mut charges {
+            charge.key.period = self.periods.of_change(charge.key.period);
+        }
         let mut moved = Vec::new();
         let mut rater = Rater::new(&self.books, &self.names);
         for charge in net(&charges)? {
@@ -354,6 +412,8 @@ fn kind_of(event: &proto::ControlEvent) -> &'static str {
         Some(Wire::PriceBook(_)) => "price_book",
         Some(Wire::Settle(_)) => "settle",
         Some(Wire::Waive(_)) => "waive",
+        Some(Wire::Closing(_)) => "closing",
+        Some(Wire::Closed(_)) => "closed",
         None => "unknown",
     }
 }

@@ -9,15 +9,18 @@ use stempoint_core::settlement::{Answer, ChargeFilter, ControlRecord, Need, Outc
 use stempoint_core::usage::{Dimensions, Usage, UsageCell};
 use stempoint_schemas::meter::{Dimension, Meter};
 use stempoint_schemas::money::Quantity;
-use stempoint_schemas::time::Hour;
+use stempoint_schemas::time::{Hour, Month};
 
 use crate::model::Rated;
 use crate::scenario::{Place, Row, named_of};
 
 const SOURCE: &[u8] = b"operator/test";
+/// When all months of the scenarios are over.
+const RECORDED_US: i64 = i64::MAX;
 
-/// A charge in texts, as it stands in its table.
-pub type StoredCharge = (Place, i32, Rated, i128);
+/// A charge in texts, as it stands in its table, with its hour and its billing
+/// period.
+pub type StoredCharge = (Place, (i32, Month), Rated, i128);
 
 /// The tables and the state machine over them.
 pub struct Books {
@@ -42,7 +45,7 @@ impl Books {
     /// Has the state machine handle an event; gives its answer.
     pub fn handle(&mut self, value: &[u8]) -> Answer {
         let offset = self.controls.len() as u64;
-        let record = ControlRecord { offset, recorded_us: 0, key: Some(SOURCE), value };
+        let record = ControlRecord { offset, recorded_us: RECORDED_US, key: Some(SOURCE), value };
         let pending = self.settlement.read(record);
         let supply = match &pending.need {
             Need::Nothing => Supply::Nothing,
@@ -52,7 +55,12 @@ impl Books {
                 Supply::Charges(self.charges_for(&filter))
             }
         };
+        let last_closed = self.settlement.periods().last_closed();
         let outcome = self.settlement.apply(pending, supply).unwrap();
+        let periods = outcome.charges.iter().map(|charge| charge.key.period);
+        for period in periods.chain(outcome.entries.iter().map(|entry| entry.period)) {
+            assert!(last_closed.is_none_or(|last| period > last), "a row in {period}, when {last_closed:?} was closed");
+        }
         self.store(&outcome);
         self.controls.push((value.to_vec(), outcome.control.answer));
         outcome.control.answer
@@ -81,7 +89,7 @@ impl Books {
     }
 
     fn charges_for(&mut self, filter: &ChargeFilter) -> Vec<Charge> {
-        let meant = |(place, hour, rated, _): &&StoredCharge| match filter {
+        let meant = |(place, (hour, period), rated, _): &&StoredCharge| match filter {
             ChargeFilter::Hours { currency, from, until } => {
                 currency == "USD"
                     && *hour >= from.0
@@ -91,7 +99,7 @@ impl Books {
             ChargeFilter::Unrated(waive) => {
                 *rated == Rated::Unrated
                     && place.2 == waive.meter
-                    && Hour(*hour).month() == waive.period
+                    && *period == waive.period
                     && waive.matches.iter().all(|(_, value)| *value == place.3)
             }
         };
@@ -111,7 +119,7 @@ impl Books {
                 State::NotBilled => Rated::NotBilled,
                 State::Waived => Rated::Waived,
             };
-            self.charges.push((place, key.hour.0, rated, quantity.nano()));
+            self.charges.push((place, (key.hour.0, key.period), rated, quantity.nano()));
         }
         for entry in &outcome.entries {
             assert_eq!(entry.postings.iter().map(|posting| posting.amount.pico()).sum::<i128>(), 0);
@@ -132,7 +140,7 @@ impl Books {
     pub fn restart(&mut self, from_checkpoint: bool) {
         let mut settlement = Settlement::new("USD");
         for (offset, (value, answer)) in self.controls.iter().enumerate() {
-            let record = ControlRecord { offset: offset as u64, recorded_us: 0, key: Some(SOURCE), value };
+            let record = ControlRecord { offset: offset as u64, recorded_us: RECORDED_US, key: Some(SOURCE), value };
             settlement.restore_control(record, *answer).unwrap();
         }
         if from_checkpoint {
@@ -147,10 +155,10 @@ impl Books {
     }
 
     /// The charges added up; what cancels out is left out.
-    pub fn net(&self) -> BTreeMap<(Place, i32, Rated), i128> {
+    pub fn net(&self) -> BTreeMap<(Place, (i32, Month), Rated), i128> {
         let mut sums = BTreeMap::new();
-        for (place, hour, rated, quantity) in &self.charges {
-            *sums.entry((place.clone(), *hour, *rated)).or_insert(0) += quantity;
+        for (place, time, rated, quantity) in &self.charges {
+            *sums.entry((place.clone(), *time, *rated)).or_insert(0) += quantity;
         }
         sums.retain(|_, quantity| *quantity != 0);
         sums
@@ -161,7 +169,7 @@ impl Books {
     }
 }
 
-pub fn restored((place, hour, rated, quantity): &StoredCharge, names: &mut Names) -> Charge {
+pub fn restored((place, (hour, period), rated, quantity): &StoredCharge, names: &mut Names) -> Charge {
     let (side, party, meter, named, region) = place;
     let mut dimensions = Dimensions::default();
     let named = names.intern(named);
@@ -173,7 +181,7 @@ pub fn restored((place, hour, rated, quantity): &StoredCharge, names: &mut Names
         dimensions.region = names.intern(region);
     }
     let (party, currency) = (names.intern(party), names.intern("USD"));
-    let (hour, period) = (Hour(*hour), Hour(*hour).month());
+    let (hour, period) = (Hour(*hour), *period);
     let state = match *rated {
         Rated::At(book, position) => State::Charged(PriceId { book: book as u32, position: position as u32 }),
         Rated::Unrated => State::Unrated,

@@ -1,11 +1,11 @@
 //! The slow model: it keeps every usage row, rates it anew after each event,
 //! and multiplies and rounds once at the end.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use stempoint_core::charge::Side;
 use stempoint_schemas::meter::Meter;
-use stempoint_schemas::time::{Hour, Month};
+use stempoint_schemas::time::Month;
 
 use crate::scenario::{BookSpec, Place, Row};
 
@@ -19,11 +19,28 @@ pub enum Rated {
     Waived,
 }
 
+/// A row's quantity of one meter.
+#[derive(Debug, Clone)]
+pub struct Item {
+    row: Row,
+    meter: usize,
+    rated: Rated,
+    /// Where it is billed.
+    period: Month,
+    /// Taken back: what was billed in a month that is closed.
+    negative: bool,
+}
+
 /// The slow model.
 #[derive(Default)]
 pub struct Model {
-    pub rows: Vec<(Row, usize, Rated)>,
+    /// What holds now.
+    pub items: Vec<Item>,
+    /// What stays because its month was closed, and what takes it back.
+    pub fixed: Vec<Item>,
     pub books: Vec<BookSpec>,
+    pub closing: Option<Month>,
+    pub last_closed: Option<Month>,
 }
 
 impl Model {
@@ -46,41 +63,78 @@ impl Model {
     }
 
     pub fn rate_all(&mut self) {
-        for (row, meter, rated) in &mut self.rows {
-            if *rated != Rated::Waived {
-                *rated = Model::rate(&self.books, row, *meter);
+        let Model { items, fixed, books, last_closed, .. } = self;
+        for item in items {
+            let rated = Model::rate(books, &item.row, item.meter);
+            if item.rated == Rated::Waived || rated == item.rated {
+                continue;
             }
+            if let Some(last) = *last_closed
+                && item.period <= last
+            {
+                fixed.push(item.clone());
+                item.period = last.next();
+                fixed.push(Item { negative: true, ..item.clone() });
+            }
+            item.rated = rated;
         }
     }
 
     pub fn settle(&mut self, rows: &[Row]) {
+        let first = self.closing.or(self.last_closed).map(Month::next);
         for row in rows {
+            let month = row.hour().month();
+            let period = first.map_or(month, |first| first.max(month));
             for (meter, quantity) in row.quantities().into_iter().enumerate() {
                 if quantity != 0 {
-                    self.rows.push((row.clone(), meter, Model::rate(&self.books, row, meter)));
+                    let rated = Model::rate(&self.books, row, meter);
+                    self.items.push(Item { row: row.clone(), meter, rated, period, negative: false });
                 }
             }
         }
     }
 
     pub fn waive(&mut self, meter: usize, month: Month, named: Option<u8>) {
-        for (row, of, rated) in &mut self.rows {
-            let meant = *of == meter && row.hour().month() == month && named.is_none_or(|named| named == row.model);
-            if meant && *rated == Rated::Unrated {
-                *rated = Rated::Waived;
+        for item in &mut self.items {
+            let meant =
+                item.meter == meter && item.period == month && named.is_none_or(|named| named == item.row.model);
+            if meant && item.rated == Rated::Unrated {
+                item.rated = Rated::Waived;
             }
         }
     }
 
-    /// Quantities by place, hour and what holds for them.
-    pub fn charges(&self) -> BTreeMap<(Place, i32, Rated), i128> {
+    /// Whether a month can be closed next.
+    pub fn can_close(&self, month: Month) -> bool {
+        self.closing.is_none() && self.last_closed.is_none_or(|last| last.next() == month)
+    }
+
+    /// The meters and months that keep a month from being closed.
+    pub fn unrated_up_to(&self, month: Month) -> BTreeSet<(usize, Month)> {
+        let waits = |item: &&Item| item.period <= month && item.rated == Rated::Unrated;
+        self.items.iter().filter(waits).map(|item| (item.meter, item.period)).collect()
+    }
+
+    /// Whether it can be closed for good.
+    pub fn closed(&mut self, month: Month) -> bool {
+        let is_done = self.closing == Some(month) && self.unrated_up_to(month).is_empty();
+        if is_done {
+            (self.closing, self.last_closed) = (None, Some(month));
+        }
+        is_done
+    }
+
+    /// Quantities by place, hour and billing period, and what holds for them.
+    pub fn charges(&self) -> BTreeMap<(Place, (i32, Month), Rated), i128> {
         let mut sums = BTreeMap::new();
-        for (row, meter, rated) in &self.rows {
+        for item in self.items.iter().chain(&self.fixed) {
+            let quantity = item.row.quantities()[item.meter] * if item.negative { -1 } else { 1 };
             for side in [Side::Customer, Side::Provider] {
-                let key = (row.place(side, Meter::ALL[*meter]), row.hour().0, *rated);
-                *sums.entry(key).or_insert(0) += row.quantities()[*meter];
+                let place = item.row.place(side, Meter::ALL[item.meter]);
+                *sums.entry((place, (item.row.hour().0, item.period), item.rated)).or_insert(0) += quantity;
             }
         }
+        sums.retain(|_, quantity| *quantity != 0);
         sums
     }
 
@@ -88,9 +142,8 @@ impl Model {
     pub fn balances(&self) -> BTreeMap<String, i128> {
         let mut keys: BTreeMap<(Place, Month, usize, usize), i128> = BTreeMap::new();
         let mut totals: BTreeMap<(Month, usize, usize), i128> = BTreeMap::new();
-        for ((place, hour, rated), quantity) in self.charges() {
+        for ((place, (_, month), rated), quantity) in self.charges() {
             let Rated::At(book, position) = rated else { continue };
-            let month = Hour(hour).month();
             if place.0 == Side::Customer {
                 *totals.entry((month, book, position)).or_default() += quantity;
             }

@@ -6,7 +6,7 @@ use stempoint_core::book::{BookPrice, PriceBook};
 use stempoint_core::charge::Side;
 use stempoint_schemas::meter::{Dimension, Meter};
 use stempoint_schemas::money::{Amount, Price, Quantity, Share};
-use stempoint_schemas::time::{Hour, Instant};
+use stempoint_schemas::time::{Hour, Instant, Month};
 
 /// Two hours before a month ends, so that scenarios cross into the next.
 pub fn first_hour() -> i32 {
@@ -46,6 +46,12 @@ pub enum Step {
     },
     /// Settles no more than is settled.
     SettleAgain(usize),
+    /// Begins to close one of three months, with more usage where that can be.
+    Closing(i32, Vec<Row>),
+    /// Closes one of three months for good, if it can be.
+    Closed(i32),
+    /// Closes the next month for good, and gives up what it waits for.
+    CloseNext,
     /// An event without an act, which is refused.
     Refused,
     Repeat(usize),
@@ -54,6 +60,11 @@ pub enum Step {
     Restart {
         from_checkpoint: bool,
     },
+}
+
+/// The month of the first hours, or a later one.
+pub fn month(number: i32) -> Month {
+    Month::from_index(Hour(first_hour()).month().index() + number)
 }
 
 pub fn row() -> impl Strategy<Value = Row> {
@@ -90,6 +101,9 @@ pub fn step() -> impl Strategy<Value = Step> {
         2 => (0..6_usize, any::<bool>(), prop::option::of(0..2_u8))
             .prop_map(|(meter, second_month, named)| Step::Waive { meter, second_month, named }),
         1 => any::<usize>().prop_map(Step::SettleAgain),
+        2 => (0..3, prop::collection::vec(row(), 0..6)).prop_map(|(month, rows)| Step::Closing(month, rows)),
+        1 => (0..3).prop_map(Step::Closed),
+        2 => Just(Step::CloseNext),
         1 => Just(Step::Refused),
         1 => any::<usize>().prop_map(Step::Repeat),
         1 => any::<usize>().prop_map(Step::Conflict),
