@@ -5,6 +5,7 @@
 
 use datafusion::arrow::error::ArrowError;
 use datafusion::common::DataFusionError;
+use datafusion::sql::sqlparser::parser::ParserError;
 
 /// Errors of queries.
 #[derive(Debug, thiserror::Error)]
@@ -81,6 +82,10 @@ pub enum QueryError {
 impl From<DataFusionError> for QueryError {
     fn from(error: DataFusionError) -> Self {
         match error.find_root() {
+            DataFusionError::SQL(error, _) if matches!(**error, ParserError::RecursionLimitExceeded) => {
+                let nested = "it nests too many parentheses or queries in each other; name inner queries with WITH";
+                Self::TooComplex(nested.to_owned())
+            }
             DataFusionError::SQL(error, _) => Self::Syntax(error.to_string()),
             DataFusionError::Plan(text) | DataFusionError::Configuration(text) => Self::Plan(text.clone()),
             DataFusionError::SchemaError(error, _) => Self::Plan(error.to_string()),

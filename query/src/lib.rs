@@ -6,6 +6,7 @@
 //! is added up with checked integers, never by a sum that could wrap.
 
 pub mod catalogue;
+mod deep;
 pub mod documents;
 mod error;
 mod exact;

@@ -25,6 +25,7 @@ use super::pin::Pin;
 use super::session::Session;
 use super::table::{LedgerTable, Location};
 use super::visibility::Visibility;
+use crate::deep::DeepThreads;
 use crate::error::QueryError;
 use crate::exact;
 
@@ -64,6 +65,7 @@ impl Default for EngineOptions {
 #[derive(Debug, Clone)]
 pub struct Engine {
     state: SessionState,
+    threads: DeepThreads,
     location: Location,
 }
 
@@ -71,8 +73,8 @@ impl Engine {
     /// An engine over the lake at `url`, seen from the root of `store`.
     ///
     /// # Errors
-    /// [`QueryError::Failed`] if the URL cannot be used or the folder for
-    /// spilling cannot be created.
+    /// [`QueryError::Failed`] if the URL cannot be used, or the folder for
+    /// spilling or the threads cannot be created.
     pub fn new(store: Arc<dyn ObjectStore>, url: &Url, options: EngineOptions) -> Result<Engine, QueryError> {
         let failed = |detail: String| QueryError::Failed(format!("the lake at {url} cannot be used: {detail}"));
         let folder = Path::from_url_path(url.path()).map_err(|error| failed(error.to_string()))?;
@@ -85,7 +87,8 @@ impl Engine {
             .with_default_features()
             .build();
         exact::install(&mut state)?;
-        Ok(Engine { state, location: Location { store: name, folder } })
+        let threads = DeepThreads::new(options.threads)?;
+        Ok(Engine { state, threads, location: Location { store: name, folder } })
     }
 
     /// Reads what a ledger version stands for; `None` is the latest one.
@@ -118,7 +121,7 @@ impl Engine {
     /// # Errors
     /// [`QueryError::Plan`] if a view cannot be planned.
     pub async fn session(&self, pin: Pin, files: &LedgerFiles) -> Result<Session, QueryError> {
-        Session::new(self.state.clone(), &self.location, pin, files).await
+        Session::new(self.state.clone(), self.threads.clone(), &self.location, pin, files).await
     }
 
     async fn query_commits(

@@ -5,6 +5,7 @@
 
 mod engine;
 mod files;
+mod growth;
 mod nesting;
 mod pin;
 mod pruning;

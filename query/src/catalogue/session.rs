@@ -22,6 +22,7 @@ use super::statement::{check_tables, parse};
 use super::table::{LedgerTable, Location};
 use super::views;
 use super::visibility::Visibility;
+use crate::deep::DeepThreads;
 use crate::error::QueryError;
 
 /// A table or view of a session.
@@ -38,12 +39,14 @@ pub struct Relation {
 /// One ledger version, ready for questions.
 pub struct Session {
     context: SessionContext,
+    threads: DeepThreads,
     pin: Pin,
 }
 
 impl Session {
     pub(crate) async fn new(
         state: SessionState,
+        threads: DeepThreads,
         location: &Location,
         pin: Pin,
         files: &LedgerFiles,
@@ -58,7 +61,7 @@ impl Session {
             context.register_table(name.name, Arc::new(provider))?;
         }
         views::register(&context).await?;
-        Ok(Session { context, pin })
+        Ok(Session { context, threads, pin })
     }
 
     /// The ledger version that the session sees.
@@ -78,8 +81,12 @@ impl Session {
     /// [`QueryError`]; also in the stream, as a `DataFusionError` that converts
     /// into one.
     pub async fn sql(&self, text: &str) -> Result<SendableRecordBatchStream, QueryError> {
-        let plan = self.plan(text).await?;
-        Ok(DataFrame::new(self.context.state(), plan).execute_stream().await?)
+        let (state, text) = (self.context.state(), text.to_owned());
+        let rows = self.threads.run(async move {
+            let plan = plan(&state, &text).await?;
+            Ok::<_, QueryError>(DataFrame::new(state, plan).execute_stream().await?)
+        });
+        self.threads.stream(rows.await??)
     }
 
     /// Runs one query of which few rows are expected.
@@ -89,15 +96,14 @@ impl Session {
     pub async fn rows(&self, text: &str) -> Result<Vec<RecordBatch>, QueryError> {
         Ok(self.sql(text).await?.try_collect().await?)
     }
+}
 
-    async fn plan(&self, text: &str) -> Result<LogicalPlan, QueryError> {
-        let state = self.context.state();
-        let statement = parse(&state, text)?;
-        let known: Vec<&str> = Session::relations().iter().map(|relation| relation.name).collect();
-        check_tables(&state, &statement, &known)?;
-        let plan = state.statement_to_plan(statement).await?;
-        let read_only = SQLOptions::new().with_allow_ddl(false).with_allow_dml(false).with_allow_statements(false);
-        read_only.verify_plan(&plan).map_err(|_| QueryError::ReadOnly { statement: "this statement".to_owned() })?;
-        Ok(plan)
-    }
+async fn plan(state: &SessionState, text: &str) -> Result<LogicalPlan, QueryError> {
+    let statement = parse(state, text)?;
+    let known: Vec<&str> = Session::relations().iter().map(|relation| relation.name).collect();
+    check_tables(state, &statement, &known)?;
+    let plan = state.statement_to_plan(statement).await?;
+    let read_only = SQLOptions::new().with_allow_ddl(false).with_allow_dml(false).with_allow_statements(false);
+    read_only.verify_plan(&plan).map_err(|_| QueryError::ReadOnly { statement: "this statement".to_owned() })?;
+    Ok(plan)
 }

@@ -26,6 +26,7 @@ use thiserror::Error;
 use values::Columns;
 
 use crate::catalogue::parse;
+use crate::deep::DeepThreads;
 use crate::error::QueryError;
 use crate::exact;
 
@@ -136,13 +137,11 @@ impl Import {
     /// # Errors
     /// [`ImportError`], before anything was read as an event.
     pub async fn open(file: &Path, kind: EventKind, select: &str) -> Result<Import, ImportError> {
-        let context = context().map_err(|error| ImportError::Rows(root(&error)))?;
-        register(&context, file).await?;
-        let frame = plan(&context, select).await?;
-        let schema = frame.schema().as_arrow().clone().into();
-        check(&schema, kind)?;
-        values::check_types(&schema)?;
-        let mut rest = frame.execute_stream().await.map_err(|error| ImportError::Rows(root(&error)))?;
+        let failed = |error: QueryError| ImportError::Rows(error.to_string());
+        let threads = DeepThreads::new(1).map_err(failed)?;
+        let (file, select) = (file.to_owned(), select.to_owned());
+        let rows = threads.run(async move { rows(&file, kind, &select).await }).await.map_err(failed)??;
+        let mut rest = threads.stream(rows).map_err(failed)?;
         let first = rest.try_next().await.map_err(|error| ImportError::Rows(root(&error)))?;
         Ok(Import { kind, first, rest })
     }
@@ -168,6 +167,17 @@ impl Import {
         }
         Ok(rows)
     }
+}
+
+/// The rows of a checked SELECT.
+async fn rows(file: &Path, kind: EventKind, select: &str) -> Result<SendableRecordBatchStream, ImportError> {
+    let context = context().map_err(|error| ImportError::Rows(root(&error)))?;
+    register(&context, file).await?;
+    let frame = plan(&context, select).await?;
+    let schema = frame.schema().as_arrow().clone().into();
+    check(&schema, kind)?;
+    values::check_types(&schema)?;
+    frame.execute_stream().await.map_err(|error| ImportError::Rows(root(&error)))
 }
 
 fn encode(kind: EventKind, columns: &Columns, row: usize, value: &mut Vec<u8>) {
