@@ -193,6 +193,11 @@ impl Access {
         row.ok_or_else(|| anyhow!("settlement has no answer at control offset {}", end - 1))
     }
 
+    /// Waits for something asynchronous.
+    pub fn block_on<T>(&self, future: impl Future<Output = T>) -> T {
+        self.runtime.block_on(future)
+    }
+
     /// Which months are closed.
     pub fn periods(&self) -> Result<Periods> {
         let head = self.runtime.block_on(self.ledger.head())?;

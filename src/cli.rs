@@ -1,9 +1,13 @@
 //! The command line: names, options, help with examples.
 
+mod money;
+
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+
+pub use money::{AccountsArgs, BalanceArgs, CreditArgs, InvoicesArgs, PaymentArgs, PaymentCommand, TermsCommand};
 
 /// The data and accounting backbone of a decentralised AI compute network.
 #[derive(Debug, Parser)]
@@ -87,9 +91,36 @@ Importing the same file again changes nothing, because the ids are the same.")]
         after_help = "Example:\n  stempoint invoice acme 2023-11\n  stempoint invoice acme 2023-11 --format html > invoice.html"
     )]
     Invoice(DocumentArgs),
+    /// List invoices and credit notes, and what of them is paid.
+    #[command(after_help = "Example:\n  stempoint invoices --open\n  stempoint invoices --customer acme --format csv")]
+    Invoices(InvoicesArgs),
+    /// Say on what terms customers are invoiced: by whom, due when, with which tax.
+    #[command(subcommand)]
+    Terms(TermsCommand),
+    /// Take note of money that came in.
+    #[command(subcommand)]
+    Payment(PaymentCommand),
+    /// Take back an invoice or a part of it, or give a customer a credit.
+    #[command(
+        after_help = "Example:\n  stempoint credit acme --invoice INV-000012 --reason \"billed twice\"\n  stempoint credit acme 25.00 --reason \"an outage\""
+    )]
+    Credit(CreditArgs),
     /// Print what a provider earned in a month.
     #[command(after_help = "Example:\n  stempoint earnings node-7 2023-11 --format json")]
     Earnings(DocumentArgs),
+    /// List accounts with what they hold.
+    #[command(after_help = "Example:\n  stempoint accounts\n  stempoint accounts customer/acme")]
+    Accounts(AccountsArgs),
+    /// Print what an account holds, at any moment and as it was known at any other.
+    #[command(after_help = "\
+Examples:
+  stempoint balance customer/acme/receivable
+  stempoint balance customer/acme --at 2023-11-30T23:59:59Z
+  stempoint balance platform/revenue --at 2023-11-30T23:59:59Z --known-at 2023-12-05T00:00:00Z
+
+A positive balance is debit: a customer owes it. A negative one is credit: it is owed
+or was earned.")]
+    Balance(BalanceArgs),
     /// Print the sum of every account.
     #[command(after_help = "Example:\n  stempoint trial-balance")]
     TrialBalance(TrialBalanceArgs),

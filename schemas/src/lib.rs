@@ -8,6 +8,7 @@
 pub mod canonical;
 pub mod cloudevents;
 pub mod commit;
+pub mod currency;
 pub mod decimal;
 pub mod event;
 pub mod fields;

@@ -77,6 +77,33 @@ impl Amount {
         Amount((self.0 + away) / unit * unit)
     }
 
+    /// A part of it, rounded half away from zero to `places` decimal places.
+    ///
+    /// # Errors
+    /// [`Overflow`] where that leaves the range.
+    pub fn part_rounded(self, part: Share, places: u32) -> Result<Amount, Overflow> {
+        self.ratio_rounded(I256::from(part.0), I256::from(Share::WHOLE.0), places)
+    }
+
+    /// `self` × `part` / `whole`, rounded half away from zero to `places`
+    /// decimal places; nothing of a whole that is not positive.
+    ///
+    /// # Errors
+    /// [`Overflow`] where that leaves the range.
+    pub fn in_proportion(self, part: Amount, whole: Amount, places: u32) -> Result<Amount, Overflow> {
+        if whole.0 <= 0 {
+            return Ok(Amount::ZERO);
+        }
+        self.ratio_rounded(I256::from(part.0), I256::from(whole.0), places)
+    }
+
+    fn ratio_rounded(self, numerator: I256, denominator: I256, places: u32) -> Result<Amount, Overflow> {
+        let unit = decimal::power_of_ten(AMOUNT_SCALE - places.min(AMOUNT_SCALE));
+        let product = I256::from(self.0).checked_mul(numerator).ok_or(Overflow)?;
+        let units = round_ratio(product, denominator.checked_mul(I256::from(unit)).ok_or(Overflow)?)?;
+        units.checked_mul(unit).ok_or(Overflow).and_then(Amount::from_pico)
+    }
+
     /// With at least `places` decimal places.
     pub fn with_places(self, places: u32) -> String {
         decimal::format_places(self.0, AMOUNT_SCALE, places)
@@ -144,6 +171,11 @@ impl Share {
     pub fn parse(text: &str) -> Result<Option<Share>, DecimalError> {
         let value = decimal::parse(text, SHARE_SCALE)?;
         Ok((0..=Share::WHOLE.0).contains(&value).then_some(Share(value)))
+    }
+
+    /// From 10^-12; `None` where it is outside 0 to 1.
+    pub fn from_pico(value: i128) -> Option<Share> {
+        (0..=Share::WHOLE.0).contains(&value).then_some(Share(value))
     }
 
     /// In 10^-12.

@@ -1,17 +1,21 @@
 //! One command per file.
 
+mod accounts;
 mod audit;
 mod bench;
 mod demo;
 mod documents;
 mod import;
+mod invoices;
 mod maintain;
 mod parts;
+mod payment;
 mod period;
 mod prices;
 mod rebuild;
 mod rejects;
 mod sql;
+mod terms;
 mod up;
 mod waive;
 
@@ -47,6 +51,12 @@ pub fn run(context: &Context, command: Command) -> Result<ExitCode> {
         Command::Period(command) => period::run(context, &command)?,
         Command::Waive(args) => waive::run(context, &args)?,
         Command::Invoice(args) => documents::invoice(context, &args)?,
+        Command::Invoices(args) => invoices::run(context, &args)?,
+        Command::Terms(command) => terms::run(context, &command)?,
+        Command::Payment(command) => payment::run(context, &command)?,
+        Command::Credit(args) => payment::credit(context, &args)?,
+        Command::Accounts(args) => accounts::accounts(context, &args)?,
+        Command::Balance(args) => accounts::balance(context, &args)?,
         Command::Earnings(args) => documents::earnings(context, &args)?,
         Command::TrialBalance(args) => documents::trial_balance(context, &args)?,
         Command::Rejects(command) => rejects::run(context, &command)?,

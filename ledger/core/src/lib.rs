@@ -1,5 +1,5 @@
 //! The settlement state machine and its rules: price books, charges,
-//! postings.
+//! postings, months, invoices and payments.
 //!
 //! Invariant: this crate is pure. It has no IO, no async code, no clock and no
 //! randomness: the same control events and usage give the same rows
@@ -15,5 +15,7 @@ pub mod period;
 pub mod posting;
 pub mod price_file;
 pub mod rating;
+pub mod receivables;
 pub mod settlement;
+pub mod terms;
 pub mod usage;

@@ -6,6 +6,8 @@
 //! remainder of its roundings on `platform/rounding`, and is checked before
 //! it leaves here (invariant 3).
 
+use std::collections::BTreeMap;
+
 use hashbrown::HashMap;
 use stempoint_schemas::money::{Amount, Overflow, Quantity, Rate, Share};
 use stempoint_schemas::time::Month;
@@ -13,7 +15,7 @@ use thiserror::Error;
 
 use crate::book::Books;
 use crate::charge::{Charge, PriceId, Side};
-use crate::names::Name;
+use crate::names::{Name, Names};
 use crate::usage::Dimensions;
 
 type Map<K, V> = HashMap<K, V, foldhash::fast::RandomState>;
@@ -28,13 +30,8 @@ pub enum PostingError {
     #[error("a charge names price {position} of book {book}, which was never applied", position = .0.position + 1, book = .0.book)]
     NoSuchPrice(PriceId),
     /// The postings of an entry do not sum to zero.
-    #[error("the entry for price {position} of book {book} in {period} does not sum to zero", position = .price.position + 1, book = .price.book)]
-    Unbalanced {
-        /// The price row.
-        price: PriceId,
-        /// The billing period.
-        period: Month,
-    },
+    #[error("the entry for {0} does not sum to zero")]
+    Unbalanced(String),
 }
 
 /// Whose account a posting is on.
@@ -42,12 +39,20 @@ pub enum PostingError {
 pub enum Account {
     /// What a customer owes.
     CustomerReceivable(Name),
+    /// What a customer paid or was credited before it owed it.
+    CustomerCredit(Name),
     /// What is owed to a provider.
     ProviderPayable(Name),
     /// What the platform earns.
     PlatformRevenue,
     /// What roundings leave over.
     PlatformRounding,
+    /// Tax that was invoiced and is owed to the state.
+    PlatformTax,
+    /// What was given back of revenue.
+    PlatformRefunds,
+    /// Money at the bank.
+    TreasuryBank,
 }
 
 /// One signed amount on one account: positive is debit.
@@ -63,15 +68,40 @@ pub struct Posting {
     pub quantity: Option<Quantity>,
 }
 
-/// The postings of one price row and billing period.
+/// Postings of one asset that sum to zero: those of a price row and billing
+/// period, or of a document.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Entry {
-    /// The price row.
-    pub price: PriceId,
-    /// The billing period.
-    pub period: Month,
+    /// The price row; `None` where no usage is behind it.
+    pub price: Option<PriceId>,
+    /// The billing period; `None` where it belongs to no month's usage.
+    pub period: Option<Month>,
+    /// The invoice, credit note or payment that it belongs to.
+    pub document: Option<String>,
+    /// The currency or token.
+    pub asset: Name,
+    /// From when it counts, microseconds.
+    pub effective_us: i64,
     /// Postings that sum to zero.
     pub postings: Vec<Posting>,
+}
+
+/// What postings of usage are made with.
+#[derive(Debug, Clone, Copy)]
+pub struct PostingContext<'a> {
+    /// All books that were applied.
+    pub books: &'a Books,
+    /// The texts behind names.
+    pub names: &'a Names,
+    /// The record time of the control event, microseconds.
+    pub recorded_us: i64,
+}
+
+impl Posting {
+    /// An amount with no quantity behind it.
+    pub(crate) fn of_money(account: Account, amount: Amount) -> Posting {
+        Posting { account, amount, dimensions: Dimensions::default(), quantity: None }
+    }
 }
 
 /// What quantities are added up by before they are rounded. The price row
@@ -102,7 +132,8 @@ pub struct Posted {
 
 /// How a price row splits what customers pay.
 #[derive(Debug, Clone, Copy)]
-struct Split {
+struct Split<'a> {
+    currency: &'a str,
     whole: Rate,
     /// `None` where the provider gets nothing, and so has no postings.
     provider: Option<Rate>,
@@ -131,6 +162,37 @@ impl Posted {
         self.parties.iter().map(|(key, quantity)| (key, *quantity))
     }
 
+    /// What each customer was billed in the months after one up to another,
+    /// exactly, by month and by customer and currency.
+    ///
+    /// # Errors
+    /// [`PostingError`] as in [`Posted::post`].
+    pub fn billed(
+        &self,
+        after: Option<Month>,
+        until: Month,
+        books: &Books,
+        names: &Names,
+    ) -> Result<BTreeMap<Month, Map<(Name, Name), Amount>>, PostingError> {
+        let mut rates: Map<PriceId, (Rate, Name)> = Map::default();
+        let mut months: BTreeMap<Month, Map<(Name, Name), Amount>> = BTreeMap::new();
+        let is_meant = |period: Month| period <= until && after.is_none_or(|after| period > after);
+        for (key, quantity) in self.iter().filter(|(key, _)| key.side == Side::Customer && is_meant(key.period)) {
+            let (rate, asset) = match rates.get(&key.price) {
+                Some(known) => *known,
+                None => {
+                    let split = split(books, key.price)?;
+                    let known = (split.whole, split.asset(names));
+                    rates.insert(key.price, known);
+                    known
+                }
+            };
+            let sum = months.entry(key.period).or_default().entry((key.party, asset)).or_default();
+            *sum = sum.plus(rate.of(quantity)?)?;
+        }
+        Ok(months)
+    }
+
     /// How many rounding keys there are.
     pub fn len(&self) -> usize {
         self.parties.len()
@@ -143,7 +205,7 @@ impl Posted {
 
     /// Posts the charges of one control event, in their order: one entry for
     /// each price row and billing period among them.
-    pub fn post(&mut self, charges: &[Charge], books: &Books) -> Result<Vec<Entry>, PostingError> {
+    pub fn post(&mut self, charges: &[Charge], context: PostingContext<'_>) -> Result<Vec<Entry>, PostingError> {
         let mut changes = Vec::new();
         // Hours of the same rounding key follow each other.
         for run in charges.chunk_by(|one, other| rounding_key(one) == rounding_key(other)) {
@@ -158,13 +220,13 @@ impl Posted {
         changes.sort_by_key(|change| (change.key.price, change.key.period));
         let same_entry =
             |one: &Change, other: &Change| (one.key.price, one.key.period) == (other.key.price, other.key.period);
-        changes.chunk_by(same_entry).filter_map(|group| self.entry(group, books).transpose()).collect()
+        changes.chunk_by(same_entry).filter_map(|group| self.entry(group, context).transpose()).collect()
     }
 
-    fn entry(&mut self, group: &[Change], books: &Books) -> Result<Option<Entry>, PostingError> {
+    fn entry(&mut self, group: &[Change], context: PostingContext<'_>) -> Result<Option<Entry>, PostingError> {
         let [first, ..] = group else { return Ok(None) };
         let (price, period) = (first.key.price, first.key.period);
-        let split = split(books, price)?;
+        let split = split(context.books, price)?;
         let mut postings = Vec::with_capacity(group.len() + 2);
         let (mut sum, mut total) = (Amount::ZERO, Quantity::ZERO);
         for run in group.chunk_by(|one, other| one.key == other.key) {
@@ -191,14 +253,21 @@ impl Posted {
         sum = sum.plus(revenue)?;
         for (account, amount) in [(Account::PlatformRevenue, revenue), (Account::PlatformRounding, sum.negated())] {
             if amount != Amount::ZERO {
-                postings.push(Posting { account, amount, dimensions: Dimensions::default(), quantity: None });
+                postings.push(Posting::of_money(account, amount));
             }
         }
         if postings.is_empty() {
             return Ok(None);
         }
-        let entry = Entry { price, period, postings };
-        if entry.sum()? == Amount::ZERO { Ok(Some(entry)) } else { Err(PostingError::Unbalanced { price, period }) }
+        let entry = Entry {
+            price: Some(price),
+            period: Some(period),
+            document: None,
+            asset: split.asset(context.names),
+            effective_us: within(period, context.recorded_us),
+            postings,
+        };
+        entry.checked().map(Some)
     }
 
     /// What the platform's share grows by with `added` on the customers' side.
@@ -211,6 +280,19 @@ impl Posted {
 }
 
 impl Entry {
+    /// The entry, if its postings sum to zero.
+    pub(crate) fn checked(self) -> Result<Entry, PostingError> {
+        if self.sum()? == Amount::ZERO {
+            return Ok(self);
+        }
+        let period = self.period.map(|period| format!(" in {period}")).unwrap_or_default();
+        Err(PostingError::Unbalanced(match (&self.document, self.price) {
+            (Some(document), _) => format!("{document}{period}"),
+            (None, Some(price)) => format!("price {} of book {}{period}", price.position + 1, price.book),
+            (None, None) => format!("a document{period}"),
+        }))
+    }
+
     /// The sum of its postings: zero.
     pub fn sum(&self) -> Result<Amount, Overflow> {
         self.postings.iter().try_fold(Amount::ZERO, |sum, posting| sum.plus(posting.amount))
@@ -228,11 +310,25 @@ fn rounding_key(charge: &Charge) -> Option<RoundingKey> {
     })
 }
 
-fn split(books: &Books, price: PriceId) -> Result<Split, PostingError> {
+impl Split<'_> {
+    /// The currency's name, which the charges brought.
+    fn asset(&self, names: &Names) -> Name {
+        names.find(self.currency).unwrap_or_default()
+    }
+}
+
+/// A record time, moved into the month that it belongs to: usage counts in its
+/// billing period whenever it is settled.
+fn within(period: Month, recorded_us: i64) -> i64 {
+    recorded_us.clamp(period.start().us(), period.end().us() - 1)
+}
+
+fn split(books: &Books, price: PriceId) -> Result<Split<'_>, PostingError> {
     let book = &books.get(price.book as usize).ok_or(PostingError::NoSuchPrice(price))?.book;
     let row = book.prices.get(price.position as usize).ok_or(PostingError::NoSuchPrice(price))?;
     let share = book.share(row.meter);
     Ok(Split {
+        currency: &book.currency,
         whole: row.price.rate(Share::WHOLE),
         provider: (share != Share::NONE).then(|| row.price.rate(share)),
         platform: row.price.rate(share.rest()),

@@ -50,8 +50,15 @@ const BALANCES: Relation = Relation {
     is_view: true,
 };
 
+const INVOICE_STATUS: Relation = Relation {
+    name: "invoice_status",
+    comment: "One row per invoice and credit note, with what of it is paid, credited and open.",
+    is_view: true,
+};
+
 /// All views.
-pub(crate) const ALL: [Relation; 5] = [SETTLED_API_CALLS, SETTLED_GPU_USAGE, USAGE, SETTLED_USAGE, BALANCES];
+pub(crate) const ALL: [Relation; 6] =
+    [SETTLED_API_CALLS, SETTLED_GPU_USAGE, USAGE, SETTLED_USAGE, BALANCES, INVOICE_STATUS];
 
 const USAGE_COLUMNS: &[(&str, &str)] = &[
     ("_partition", "Partition of the usage topic that the event came from."),
@@ -76,6 +83,37 @@ const BALANCE_COLUMNS: &[(&str, &str)] = &[
     ("postings", "How many postings there are."),
 ];
 
+const INVOICE_STATUS_COLUMNS: &[(&str, &str)] = &[
+    ("_offset", "Offset of the control event that issued it."),
+    ("line", "Number of the row among those of its control event, from 1."),
+    ("number", "Its number, for example INV-000012."),
+    ("kind", "invoice, or credit_note with a negative total."),
+    ("customer", "Whose it is."),
+    ("period", "The month that it is for (UTC); null for a credit that somebody gave."),
+    ("currency", "The currency in which the customer is rated."),
+    ("net", "Before tax, in the currency's unit."),
+    ("tax", "Tax, in the currency's unit."),
+    ("total", "What is to be paid; negative for a credit note."),
+    ("paid", "What payments settled of it."),
+    ("credited", "What credit notes settled of it."),
+    ("open", "What is still to be paid; 0 for a credit note."),
+    ("status", "finalized, paid, or void where all of it was taken back; issued for a credit note."),
+    ("issued_at", "When it was issued (UTC)."),
+    ("due_at", "When it is to be paid (UTC); null for a credit note."),
+];
+
+const INVOICE_STATUS_SQL: &str = "\
+SELECT i._offset, i.line, i.number, i.kind, i.customer, i.period, i.currency, i.net, i.tax, i.total, \
+coalesce(a.paid, 0) AS paid, coalesce(a.credited, 0) AS credited, \
+CASE WHEN i.kind = 'invoice' THEN i.total - coalesce(a.paid, 0) - coalesce(a.credited, 0) ELSE 0 END AS open, \
+CASE WHEN i.kind <> 'invoice' THEN 'issued' WHEN a.credited = i.total THEN 'void' \
+WHEN coalesce(a.paid, 0) + coalesce(a.credited, 0) = i.total THEN 'paid' ELSE 'finalized' END AS status, \
+i.issued_at, i.due_at \
+FROM invoices i LEFT JOIN (\
+SELECT invoice, sum(amount) FILTER (WHERE starts_with(source, 'payment-')) AS paid, \
+sum(amount) FILTER (WHERE NOT starts_with(source, 'payment-')) AS credited FROM allocations GROUP BY invoice\
+) a ON a.invoice = i.number";
+
 /// Registers the views that are queries.
 pub(crate) async fn register(context: &SessionContext) -> Result<(), QueryError> {
     add(context, USAGE, &usage_sql("api_calls", "gpu_usage"), USAGE_COLUMNS).await?;
@@ -83,7 +121,8 @@ pub(crate) async fn register(context: &SessionContext) -> Result<(), QueryError>
     add(context, SETTLED_USAGE, &settled, USAGE_COLUMNS).await?;
     let balances =
         "SELECT account, asset, sum(amount) AS balance, count(*) AS postings FROM journal GROUP BY account, asset";
-    add(context, BALANCES, balances, BALANCE_COLUMNS).await
+    add(context, BALANCES, balances, BALANCE_COLUMNS).await?;
+    add(context, INVOICE_STATUS, INVOICE_STATUS_SQL, INVOICE_STATUS_COLUMNS).await
 }
 
 async fn add(context: &SessionContext, view: Relation, sql: &str, columns: &[(&str, &str)]) -> Result<(), QueryError> {

@@ -14,6 +14,7 @@ use stempoint_schemas::time::Instant;
 
 use super::currency::minor_units;
 use super::error::DocumentError;
+use super::issued::{Totals, totals};
 use super::statement::{Kind, Line, Request, Statement, Unrated};
 use super::sums::{checked, items, missing, text, texts};
 use crate::catalogue::Session;
@@ -60,8 +61,13 @@ pub(crate) async fn collect(session: &Session, kind: Kind, request: &Request) ->
     let unrated = charges.unrated.into_iter().filter(|(of, _)| *of == currency).map(|(_, unrated)| unrated).collect();
     let overflow = |_: Overflow| DocumentError::Overflow { what: "the lines".to_owned() };
     let subtotal = lines.iter().try_fold(Amount::ZERO, |sum, line| sum.plus(line.amount)).map_err(overflow)?;
-    let tax = Amount::ZERO;
-    let total = subtotal.plus(tax).map_err(overflow)?.rounded(minor_units(&currency));
+    let totals = match kind {
+        Kind::Invoice => totals(session, request, &currency, subtotal).await?,
+        Kind::Earnings => {
+            let total = subtotal.rounded(minor_units(&currency));
+            Totals { issued: None, tax_terms: None, tax: Amount::ZERO, total }
+        }
+    };
     Ok(Statement {
         kind,
         party: request.party.clone(),
@@ -69,9 +75,11 @@ pub(crate) async fn collect(session: &Session, kind: Kind, request: &Request) ->
         currency,
         lines,
         unrated,
+        issued: totals.issued,
         subtotal,
-        tax,
-        total,
+        tax_terms: totals.tax_terms,
+        tax: totals.tax,
+        total: totals.total,
         ledger_version: session.pin().version,
     })
 }
@@ -80,7 +88,7 @@ pub(crate) async fn collect(session: &Session, kind: Kind, request: &Request) ->
 async fn postings(session: &Session, kind: Kind, request: &Request) -> Result<BTreeMap<String, Sums>, DocumentError> {
     let sql = format!(
         "SELECT asset, meter, model, gpu, region, price, {}, {} FROM journal \
-         WHERE account = {} AND period = {} GROUP BY asset, meter, model, gpu, region, price",
+         WHERE account = {} AND period = {} AND price IS NOT NULL GROUP BY asset, meter, model, gpu, region, price",
         items("quantity"),
         items("amount"),
         literal(&kind.account(&request.party)),
@@ -265,7 +273,7 @@ fn line_sql(kind: Kind, request: &Request, currency: &str, (meter, dimensions, p
 }
 
 /// A text as SQL writes it.
-fn literal(text: &str) -> String {
+pub(crate) fn literal(text: &str) -> String {
     format!("'{}'", text.replace('\'', "''"))
 }
 

@@ -84,6 +84,16 @@ pub(crate) fn short_moment(time: Instant) -> String {
     format!("{}{}", time.format("%Y-%m-%d"), hour(time, " %H:%M UTC"))
 }
 
+/// The day of a moment: `2023-11-16`.
+pub(crate) fn day(time: Instant) -> String {
+    utc(time).format("%Y-%m-%d").to_string()
+}
+
+/// What stands before the tax: `VAT 19 %`.
+pub(crate) fn tax_label(statement: &Statement) -> String {
+    statement.tax_terms.as_ref().map_or("Tax".to_owned(), |tax| format!("{} {}", tax.name, percent(tax.rate)))
+}
+
 fn utc(time: Instant) -> DateTime<Utc> {
     DateTime::from_timestamp_micros(time.us()).unwrap_or_default()
 }

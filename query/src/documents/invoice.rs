@@ -1,7 +1,8 @@
 //! A customer's invoice of a month.
 //!
 //! Invariant: it is made from the postings on `customer/<id>/receivable`
-//! alone, so that it agrees with the journal to the last digit.
+//! alone, so that it agrees with the journal to the last digit; once its month
+//! was closed, number, tax and total are those of its row in `invoices`.
 
 use super::collect::collect;
 use super::error::DocumentError;

@@ -7,20 +7,21 @@
 //! total.
 
 mod collect;
-mod currency;
 mod earnings;
 mod error;
 mod figures;
 mod invoice;
+mod issued;
 mod render;
 mod statement;
 mod sums;
 mod trial_balance;
 
-pub use currency::minor_units;
 pub use earnings::earnings;
 pub use error::DocumentError;
 pub use invoice::invoice;
+pub use issued::Issued;
 pub use render::{DocumentFormat, render};
 pub use statement::{Kind, Line, Request, Statement, Unrated};
+pub use stempoint_schemas::currency::{self, minor_units};
 pub use trial_balance::{AssetTotal, Balance, TrialBalance, trial_balance};

@@ -1,12 +1,15 @@
 //! What an invoice and a statement of earnings have in common: the lines of
 //! one party's month.
 //!
-//! Invariant: the subtotal is the sum of the lines' exact amounts, and the
-//! total is the only figure that is rounded.
+//! Invariant: the subtotal is the sum of the lines' exact amounts; only tax
+//! and total are rounded.
 
+use stempoint_core::terms::Tax;
 use stempoint_schemas::meter::{Dimension, Meter};
 use stempoint_schemas::money::{Amount, Quantity, Share};
 use stempoint_schemas::time::{Instant, Month};
+
+use super::issued::Issued;
 
 /// Which document it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -61,12 +64,15 @@ pub struct Statement {
     pub lines: Vec<Line>,
     /// Usage without a price: it is in no line.
     pub unrated: Vec<Unrated>,
+    /// Its number and dates, once it was issued.
+    pub issued: Option<Issued>,
     /// The exact sum of the lines.
     pub subtotal: Amount,
-    /// Tax: none is computed yet.
+    /// The tax that applies, or would if it were issued now.
+    pub tax_terms: Option<Tax>,
+    /// The tax, rounded half away from zero to the currency's smallest unit.
     pub tax: Amount,
-    /// Subtotal and tax, rounded half away from zero to the currency's
-    /// smallest unit.
+    /// The subtotal, rounded likewise, and the tax.
     pub total: Amount,
     /// The ledger version that was read.
     pub ledger_version: i64,

@@ -5,6 +5,7 @@
 
 mod commits;
 mod ingest;
+mod receivables;
 mod settlement;
 
 use std::collections::HashMap;
@@ -14,6 +15,7 @@ use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
 
 pub use commits::{COMMITS, shard_fields};
 pub use ingest::{API_CALLS, DUPLICATES, GPU_USAGE, HEARTBEATS, REJECTS};
+pub use receivables::{ALLOCATIONS, INVOICES, PAYMENTS, TERMS};
 pub use settlement::{CHARGES, CONTROL, JOURNAL, PERIODS, PRICES};
 
 /// Where a table's rows come from, which decides by what they are visible.
@@ -90,7 +92,7 @@ pub struct Table {
 }
 
 /// All tables, in the order in which documents list them.
-pub const ALL: [&Table; 11] = [
+pub const ALL: [&Table; 15] = [
     &API_CALLS,
     &GPU_USAGE,
     &HEARTBEATS,
@@ -101,12 +103,17 @@ pub const ALL: [&Table; 11] = [
     &JOURNAL,
     &PRICES,
     &PERIODS,
+    &TERMS,
+    &INVOICES,
+    &PAYMENTS,
+    &ALLOCATIONS,
     &COMMITS,
 ];
 
 /// Settlement's tables, in the order in which the rows of one control event
 /// enter its Merkle tree.
-pub const SETTLEMENT: [&Table; 5] = [&CONTROL, &PRICES, &PERIODS, &CHARGES, &JOURNAL];
+pub const SETTLEMENT: [&Table; 9] =
+    [&CONTROL, &PRICES, &PERIODS, &TERMS, &CHARGES, &INVOICES, &PAYMENTS, &ALLOCATIONS, &JOURNAL];
 
 /// The table of that name.
 pub fn table(name: &str) -> Option<&'static Table> {

@@ -3,15 +3,16 @@
 
 use super::{Column, Encoding, Kind, Table, WrittenBy, column, decimal, delta, some_text, text};
 
-const OFFSET: Column = delta("_offset", Kind::Long, "Offset of the control event that this row follows from.");
+pub(super) const OFFSET: Column =
+    delta("_offset", Kind::Long, "Offset of the control event that this row follows from.");
 const METER: Column = text("meter", "What is counted, for example tokens.input.");
 const MODEL: Column = some_text("model", "Dimension: the model; null where the meter has no such dimension.");
 const GPU: Column = some_text("gpu", "Dimension: the class of GPU; null where the meter has no such dimension.");
 const REGION: Column = some_text("region", "Dimension: where it ran; null where it was not reported.");
 const PERIOD: Column = text("period", "Billing period: a calendar month in UTC, for example 2023-11.");
 const PRICE: Column = some_text("price", "The price row that applied (prices.price); null where none did.");
-const CURRENCY: Column = text("currency", "The currency in which the customer is rated.");
-const STATISTICS: &[&str] = &["_offset"];
+pub(super) const CURRENCY: Column = text("currency", "The currency in which the customer is rated.");
+pub(super) const STATISTICS: &[&str] = &["_offset"];
 
 /// Control events and what became of them.
 pub const CONTROL: Table = Table {
@@ -68,12 +69,19 @@ pub const JOURNAL: Table = Table {
         text("account", "For example customer/acme/receivable or provider/node-7/payable."),
         text("asset", "The currency or token."),
         decimal("amount", 38, 12, false, "Signed amount in the asset's unit: positive is debit, negative is credit."),
-        METER,
+        column(
+            "effective_at",
+            Kind::Time,
+            false,
+            Encoding::Dictionary,
+            "From when the posting counts (UTC): usage within its billing period, payments when the bank had them; never in a month that was closed.",
+        ),
+        some_text("meter", "What is counted, for example tokens.input; null where no usage is behind the posting."),
         MODEL,
         GPU,
         REGION,
-        PERIOD,
-        text("price", "The price row that applied (prices.price)."),
+        some_text("period", "Billing period: a calendar month in UTC; null for payments and credits."),
+        some_text("price", "The price row that applied (prices.price); null where no usage is behind the posting."),
         decimal(
             "quantity",
             38,
@@ -81,6 +89,7 @@ pub const JOURNAL: Table = Table {
             true,
             "Quantity behind the posting in the meter's unit; null for the platform's own accounts.",
         ),
+        some_text("document", "The invoice, credit note or payment that the posting belongs to; null for usage."),
     ],
     statistics: STATISTICS,
 };

@@ -8,10 +8,12 @@ use stempoint_schemas::meter::{Dimension, Meter};
 use stempoint_schemas::money::{Overflow, Quantity};
 use stempoint_schemas::time::Month;
 
+use super::Done;
 use super::event::Supply;
 use crate::charge::{Charge, ChargeKey, Side, State, of_meter};
 use crate::control::Waive;
 use crate::names::{Name, Names};
+use crate::posting::PostingError;
 use crate::rating::Rater;
 use crate::usage::UsageCell;
 
@@ -45,7 +47,7 @@ pub(super) fn charge_cell(
     Ok(())
 }
 
-pub(super) fn waive_charges(waive: &Waive, supply: Supply) -> Result<(String, Vec<Charge>), Overflow> {
+pub(super) fn waive_charges(waive: &Waive, supply: Supply) -> Result<Done, PostingError> {
     let Supply::Charges(charges) = supply else { return Ok(("nothing to waive".to_owned(), Vec::new())) };
     let mut moved = Vec::new();
     for charge in net(&charges)? {

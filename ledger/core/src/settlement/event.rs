@@ -8,8 +8,11 @@ use stempoint_schemas::watermark::Watermarks;
 
 use crate::charge::Charge;
 use crate::control::{Act, Waive};
+use crate::names::Name;
 use crate::period::PeriodChange;
 use crate::posting::Entry;
+use crate::receivables::{Allocation, Document, Payment};
+use crate::terms::Terms;
 use crate::usage::Usage;
 
 /// What became of a control event.
@@ -149,6 +152,14 @@ pub struct Outcome {
     pub period: Option<PeriodChange>,
     /// Charges in their order.
     pub charges: Vec<Charge>,
+    /// Terms that it put in force, and whose they are.
+    pub terms: Option<(Option<Name>, Terms)>,
+    /// Documents that were issued, in the order of their numbers.
+    pub documents: Vec<Document>,
+    /// A payment that was received.
+    pub payment: Option<Payment>,
+    /// Which invoices were paid by what.
+    pub allocations: Vec<Allocation>,
     /// Entries in their order.
     pub entries: Vec<Entry>,
 }
@@ -156,6 +167,16 @@ pub struct Outcome {
 impl Outcome {
     /// Nothing follows but the answer.
     pub(super) fn of(control: ControlRow) -> Outcome {
-        Outcome { control, book: None, period: None, charges: Vec::new(), entries: Vec::new() }
+        Outcome {
+            control,
+            book: None,
+            period: None,
+            charges: Vec::new(),
+            terms: None,
+            documents: Vec::new(),
+            payment: None,
+            allocations: Vec::new(),
+            entries: Vec::new(),
+        }
     }
 }

@@ -3,13 +3,14 @@
 //! Invariants: control events are handled in the order of their offsets; a
 //! repeat gets the first answer (invariant 1) and the same id with other
 //! content is an error of its own (invariant 9); the settled vector W never
-//! goes back; nothing is billed in a closed month (invariant 7). What an event needs from the tables is asked for first
-//! ([`Settlement::read`]) and handed in ([`Settlement::apply`]), so that the
-//! decision itself is pure.
+//! goes back; nothing is billed in a closed month (invariant 7). What an event
+//! needs from the tables is asked for first ([`Settlement::read`]) and handed
+//! in ([`Settlement::apply`]), so that the decision itself is pure.
 
 mod charging;
 mod checkpoint;
 mod event;
+mod invoicing;
 
 use hashbrown::HashMap;
 use prost::Message;
@@ -21,14 +22,16 @@ use stempoint_schemas::time::{Hour, Month};
 use stempoint_schemas::watermark::Watermarks;
 use thiserror::Error;
 
-use crate::book::Books;
+use crate::book::{Books, PriceBook};
 use crate::charge::{Charge, PriceId, Side, State};
 use crate::control::{self, Act};
 use crate::names::{Name, Names};
 use crate::order::sort;
 use crate::period::{PeriodChange, Periods, Unrated};
-use crate::posting::{Posted, PostingError};
+use crate::posting::{Posted, PostingContext, PostingError};
 use crate::rating::Rater;
+use crate::receivables::Receivables;
+use crate::terms::TermsBook;
 use charging::{charge_cell, net, renamed, waive_charges};
 
 pub use charging::matches;
@@ -91,6 +94,8 @@ pub struct Settlement {
     unrated: Unrated,
     /// The last hour that has charges: a book that begins later moves none.
     last_hour: Option<Hour>,
+    terms: TermsBook,
+    receivables: Receivables,
 }
 
 impl Settlement {
@@ -109,6 +114,8 @@ impl Settlement {
             periods: Periods::default(),
             unrated: Unrated::default(),
             last_hour: None,
+            terms: TermsBook::default(),
+            receivables: Receivables::default(),
         }
     }
 
@@ -140,6 +147,11 @@ impl Settlement {
     /// What waits for a price.
     pub fn unrated(&self) -> &Unrated {
         &self.unrated
+    }
+
+    /// What customers were invoiced and paid.
+    pub fn receivables(&self) -> &Receivables {
+        &self.receivables
     }
 
     /// The currency in which a customer is rated.
@@ -178,14 +190,23 @@ impl Settlement {
         self.seen.insert(identity, Seen { offset: record.offset, fingerprint, answer });
         if answer == Answer::Applied {
             match control::applied_from_proto(&event).map_err(failed)? {
-                Act::PriceBook(book) => self.books.apply(record.offset, book),
+                Act::PriceBook(book) => self.put_in_force(record.offset, book),
                 Act::Settle(watermarks) => self.settled = self.settled.merged(&watermarks),
                 Act::Waive(_) => {}
                 Act::Closing(period, watermarks) => _ = self.begin_closing(period, &watermarks),
                 Act::Closed(period) => _ = self.periods.close(period),
+                Act::Terms(customer, terms) => _ = self.set_terms(customer.as_deref(), terms),
+                // What they did stands in tables of their own.
+                Act::Payment(_) | Act::Credit(_) => {}
             }
         }
         Ok(())
+    }
+
+    fn put_in_force(&mut self, offset: u64, book: PriceBook) {
+        // Postings name the currency of a price row.
+        self.names.intern(&book.currency);
+        self.books.apply(offset, book);
     }
 
     /// Takes up a charge that was written before a restart.
@@ -281,7 +302,9 @@ impl Settlement {
         match &act {
             Act::Closing(period, _) => self.periods.check_closing(*period, recorded_us)?,
             Act::Closed(period) => self.periods.check_closed(*period, &self.unrated)?,
-            Act::PriceBook(_) | Act::Settle(_) | Act::Waive(_) => {}
+            Act::Payment(order) => self.receivables.check_payment(order, &self.names, recorded_us)?,
+            Act::Credit(order) => self.receivables.check_credit(order, &self.names)?,
+            Act::PriceBook(_) | Act::Settle(_) | Act::Waive(_) | Act::Terms(..) => {}
         }
         Ok(act)
     }
@@ -301,7 +324,7 @@ impl Settlement {
                 Need::Charges(ChargeFilter::Hours { currency: book.currency.clone(), from, until })
             }
             Act::Waive(waive) => Need::Charges(ChargeFilter::Unrated(waive.clone())),
-            Act::Closed(_) => Need::Nothing,
+            Act::Closed(_) | Act::Terms(..) | Act::Payment(_) | Act::Credit(_) => Need::Nothing,
         }
     }
 
@@ -330,7 +353,7 @@ impl Settlement {
                 Act::Settle(watermarks) => self.settle(&watermarks, supply),
                 Act::PriceBook(book) => {
                     outcome.book = Some(self.books.iter().count());
-                    self.books.apply(offset, book);
+                    self.put_in_force(offset, book);
                     self.rerate(supply)
                 }
                 Act::Waive(waive) => waive_charges(&waive, supply),
@@ -340,20 +363,21 @@ impl Settlement {
                     done.map(|(message, charges)| (format!("closing {period}: {message}"), charges))
                 }
                 Act::Closed(period) => {
+                    let after = self.periods.last_closed();
                     outcome.period = self.periods.close(period);
-                    Ok((format!("{period} is closed; what arrives late is billed in an open month"), Vec::new()))
+                    self.issue(after, period, &mut outcome).map(without_charges)
                 }
+                Act::Terms(customer, terms) => {
+                    let whose = customer.as_deref().unwrap_or("everyone without terms of its own");
+                    let message = format!("in force for {whose}: {}", terms.in_words());
+                    outcome.terms = Some((self.set_terms(customer.as_deref(), terms.clone()), terms));
+                    Ok(without_charges(message))
+                }
+                Act::Payment(order) => self.receive(&order, &mut outcome).map(without_charges),
+                Act::Credit(order) => self.credit(&order, &mut outcome).map(without_charges),
             };
-            let (message, mut charges) = done.map_err(|source| SettlementError::Quantity { offset, source })?;
-            sort(&mut charges, &self.names);
-            for charge in &charges {
-                self.count_charge(charge).map_err(|source| SettlementError::Quantity { offset, source })?;
-            }
-            outcome.entries = self
-                .posted
-                .post(&charges, &self.books)
-                .map_err(|source| SettlementError::Posting { offset, source })?;
-            outcome.charges = charges;
+            let (message, charges) = done.map_err(|source| SettlementError::Posting { offset, source })?;
+            self.post(charges, &mut outcome)?;
             outcome.control.answer = Answer::Applied;
             outcome.control.message = message;
             pending.row.answer = Answer::Applied;
@@ -362,7 +386,21 @@ impl Settlement {
         Ok(outcome)
     }
 
-    fn settle(&mut self, watermarks: &Watermarks, supply: Supply) -> Result<(String, Vec<Charge>), Overflow> {
+    /// Posts charges in the order in which tables hold them.
+    fn post(&mut self, mut charges: Vec<Charge>, outcome: &mut Outcome) -> Result<(), SettlementError> {
+        let (offset, recorded_us) = (outcome.control.offset, outcome.control.recorded_us);
+        sort(&mut charges, &self.names);
+        for charge in &charges {
+            self.count_charge(charge).map_err(|source| SettlementError::Quantity { offset, source })?;
+        }
+        let context = PostingContext { books: &self.books, names: &self.names, recorded_us };
+        let entries = self.posted.post(&charges, context);
+        outcome.entries.extend(entries.map_err(|source| SettlementError::Posting { offset, source })?);
+        outcome.charges = charges;
+        Ok(())
+    }
+
+    fn settle(&mut self, watermarks: &Watermarks, supply: Supply) -> Result<Done, PostingError> {
         self.settled = self.settled.merged(watermarks);
         let Supply::Usage(usage) = supply else { return Ok(("nothing new to settle".to_owned(), Vec::new())) };
         let translate: Vec<Name> = std::iter::once(Name::NONE)
@@ -381,7 +419,7 @@ impl Settlement {
 
     /// Moves charges to the price rows that now hold: those of closed months
     /// in the first open one, where they keep their hour.
-    fn rerate(&mut self, supply: Supply) -> Result<(String, Vec<Charge>), Overflow> {
+    fn rerate(&mut self, supply: Supply) -> Result<Done, PostingError> {
         let Supply::Charges(mut charges) = supply else { return Ok(("in force".to_owned(), Vec::new())) };
         for charge in &mut charges {
             charge.key.period = self.periods.of_change(charge.key.period);
@@ -400,6 +438,13 @@ impl Settlement {
     }
 }
 
+/// What an act did, in words, and the charges that follow from it.
+type Done = (String, Vec<Charge>);
+
+fn without_charges(message: String) -> Done {
+    (message, Vec::new())
+}
+
 /// The hash and the fingerprint under which an event's answer is remembered.
 fn remembered_by(source: &str, event: &proto::ControlEvent, value: &[u8]) -> (u128, u64) {
     let identity = identity_hash(source.as_bytes(), event.id.as_bytes());
@@ -414,6 +459,9 @@ fn kind_of(event: &proto::ControlEvent) -> &'static str {
         Some(Wire::Waive(_)) => "waive",
         Some(Wire::Closing(_)) => "closing",
         Some(Wire::Closed(_)) => "closed",
+        Some(Wire::Terms(_)) => "terms",
+        Some(Wire::Payment(_)) => "payment",
+        Some(Wire::Credit(_)) => "credit",
         None => "unknown",
     }
 }

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use stempoint_core::charge::{Charge, ChargeKey, PriceId, Side, State};
 use stempoint_core::names::{Name, Names};
 use stempoint_core::posting::Account;
+use stempoint_core::receivables::{Allocation, Document, Payment};
 use stempoint_core::settlement::{Answer, ChargeFilter, ControlRecord, Need, Outcome, Settlement, Supply};
 use stempoint_core::usage::{Dimensions, Usage, UsageCell};
 use stempoint_schemas::meter::{Dimension, Meter};
@@ -29,6 +30,35 @@ pub struct Books {
     pub controls: Vec<(Vec<u8>, Answer)>,
     pub charges: Vec<StoredCharge>,
     pub balances: BTreeMap<String, i128>,
+    /// What each event did to the receivables, as it stands in the tables.
+    receivables: Vec<Changes>,
+    /// The texts that they have.
+    stored_names: Names,
+}
+
+type Changes = (Vec<Document>, Option<Payment>, Vec<Allocation>);
+
+/// The same rows with names of another state.
+fn moved((documents, payment, allocations): &Changes, from: &Names, to: &mut Names) -> Changes {
+    let mut name = |name: Name| to.intern(from.text(name).unwrap_or_default());
+    let documents = documents.iter().map(|document| Document {
+        customer: name(document.customer),
+        currency: name(document.currency),
+        ..document.clone()
+    });
+    let documents = documents.collect();
+    let payment = payment.as_ref().map(|payment| Payment {
+        customer: name(payment.customer),
+        currency: name(payment.currency),
+        ..payment.clone()
+    });
+    let allocations = allocations.iter().map(|allocation| Allocation {
+        customer: name(allocation.customer),
+        currency: name(allocation.currency),
+        ..allocation.clone()
+    });
+    let allocations = allocations.collect();
+    (documents, payment, allocations)
 }
 
 impl Books {
@@ -39,6 +69,8 @@ impl Books {
             controls: Vec::new(),
             charges: Vec::new(),
             balances: BTreeMap::new(),
+            receivables: Vec::new(),
+            stored_names: Names::default(),
         }
     }
 
@@ -58,8 +90,12 @@ impl Books {
         let last_closed = self.settlement.periods().last_closed();
         let outcome = self.settlement.apply(pending, supply).unwrap();
         let periods = outcome.charges.iter().map(|charge| charge.key.period);
-        for period in periods.chain(outcome.entries.iter().map(|entry| entry.period)) {
+        for period in periods.chain(outcome.entries.iter().filter_map(|entry| entry.period)) {
             assert!(last_closed.is_none_or(|last| period > last), "a row in {period}, when {last_closed:?} was closed");
+        }
+        for entry in &outcome.entries {
+            let closed_us = last_closed.map_or(i64::MIN, |last| last.end().us());
+            assert!(entry.effective_us >= closed_us, "an entry counts from within a month that was closed: {entry:?}");
         }
         self.store(&outcome);
         self.controls.push((value.to_vec(), outcome.control.answer));
@@ -121,6 +157,8 @@ impl Books {
             };
             self.charges.push((place, (key.hour.0, key.period), rated, quantity.nano()));
         }
+        let changes = (outcome.documents.clone(), outcome.payment.clone(), outcome.allocations.clone());
+        self.receivables.push(moved(&changes, names, &mut self.stored_names));
         for entry in &outcome.entries {
             assert_eq!(entry.postings.iter().map(|posting| posting.amount.pico()).sum::<i128>(), 0);
             for posting in &entry.postings {
@@ -129,6 +167,10 @@ impl Books {
                     Account::ProviderPayable(name) => format!("{}/payable", text(name)),
                     Account::PlatformRevenue => "platform/revenue".to_owned(),
                     Account::PlatformRounding => "platform/rounding".to_owned(),
+                    Account::CustomerCredit(name) => format!("{}/credit", text(name)),
+                    Account::PlatformTax => "platform/tax".to_owned(),
+                    Account::PlatformRefunds => "platform/refunds".to_owned(),
+                    Account::TreasuryBank => "treasury/bank".to_owned(),
                 };
                 *self.balances.entry(account).or_insert(0) += posting.amount.pico();
             }
@@ -151,7 +193,26 @@ impl Books {
                 settlement.restore_charge(&charge).unwrap();
             }
         }
+        for changes in &self.receivables {
+            let (documents, payment, allocations) = moved(changes, &self.stored_names, settlement.names_mut());
+            for document in &documents {
+                settlement.restore_document(document).unwrap();
+            }
+            if let Some(payment) = &payment {
+                settlement.restore_payment(payment);
+            }
+            for allocation in &allocations {
+                settlement.restore_allocation(allocation).unwrap();
+            }
+        }
         self.settlement = settlement;
+    }
+
+    /// Number, customer and total of every document, in order.
+    pub fn issued(&self) -> Vec<(String, String, i128)> {
+        let documents = self.receivables.iter().flat_map(|(documents, ..)| documents);
+        let text = |name: Name| self.stored_names.text(name).unwrap_or_default().to_owned();
+        documents.map(|document| (document.number.clone(), text(document.customer), document.total.pico())).collect()
     }
 
     /// The charges added up; what cancels out is left out.

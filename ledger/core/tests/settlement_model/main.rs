@@ -4,24 +4,30 @@
 //!
 //! Guards invariants 1 to 5 and 7 to 9 of the core: conservation, balance,
 //! append-only corrections, exact rounding wherever settlements were cut,
-//! closed months that never change, answers to repeats and conflicts, and the same books after a restart.
+//! closed months that never change, invoices without gaps that are paid as they
+//! say, answers to repeats and conflicts, and the same books after a restart.
 
 mod books;
 mod model;
+mod owed;
 mod restored;
 mod scenario;
 
 use proptest::prelude::*;
 use prost::Message;
 use stempoint_core::control::{Act, Waive, to_proto};
+use stempoint_core::receivables::{CreditOrder, PaymentOrder};
 use stempoint_core::settlement::Answer;
+use stempoint_core::terms::{Tax, Terms};
 use stempoint_schemas::meter::{Dimension, Meter};
+use stempoint_schemas::money::{Amount, Share};
 use stempoint_schemas::time::{Hour, Month};
 use stempoint_schemas::watermark::Watermarks;
 
 use books::Books;
 use model::Model;
-use scenario::{Step, book, month, named_of, row, step};
+use owed::CENT;
+use scenario::{BookSpec, Step, book, month, named_of, owed_step, row, step};
 
 fn encoded(id: &str, act: &Act) -> Vec<u8> {
     to_proto(id, act).encode_to_vec()
@@ -74,6 +80,17 @@ fn play(steps: &[Step]) -> (Books, Model) {
                 assert_eq!(books.handle(&encoded(&id, &Act::Closed(month(*number)))), answer);
             }
             Step::CloseNext => close_next(&mut books, &mut model),
+            Step::Terms(customer, entity, per_cent) => {
+                let (entity, name) =
+                    (["SPEU", "SPUS"][usize::from(*entity)], customer.map(|c| format!("customer-{c}")));
+                let rate = Share::parse(&format!("0.{per_cent:02}")).unwrap().unwrap();
+                let tax = Some(Tax { name: "VAT".to_owned(), rate });
+                let terms = Terms { entity: entity.to_owned(), due_days: 14, tax };
+                assert_eq!(books.handle(&encoded(&id, &Act::Terms(name.clone(), terms))), Answer::Applied);
+                model.owed.terms.insert(name, (entity.to_owned(), i128::from(*per_cent)));
+            }
+            Step::Payment(customer, cents, named) => pay(&mut books, &mut model, (*customer, *cents, *named)),
+            Step::Credit(customer, cents, named) => credit(&mut books, &mut model, (*customer, *cents, *named)),
             Step::Refused => {
                 let event = stempoint_schemas::proto::ControlEvent { id, act: None };
                 assert_eq!(books.handle(&event.encode_to_vec()), Answer::Refused);
@@ -100,6 +117,64 @@ fn play(steps: &[Step]) -> (Books, Model) {
         }
     }
     (books, model)
+}
+
+/// The number of an invoice and whether it is that customer's in truth.
+fn named(model: &Model, customer: &str, named: Option<usize>) -> Option<(String, bool)> {
+    let count = model.owed.invoices.len().max(1);
+    let invoice = |which: usize| model.owed.invoices.get(which % count);
+    let unknown = || ("INV-999999".to_owned(), false);
+    // Every fourth is anybody's, the others are the customer's own where it has one.
+    let own: Vec<_> = model.owed.invoices.iter().filter(|invoice| invoice.customer == customer).collect();
+    let chosen = |which: usize| match which % 4 {
+        0 => invoice(which / 4),
+        _ => own.get(which / 4 % own.len().max(1)).copied(),
+    };
+    named.map(|which| chosen(which).map_or_else(unknown, |of| (of.number.clone(), of.customer == customer)))
+}
+
+fn pay(books: &mut Books, model: &mut Model, (customer, cents, which): (u8, u32, Option<usize>)) {
+    let customer = format!("customer-{customer}");
+    let invoice = named(model, &customer, which);
+    let amount = i128::from(cents) * CENT;
+    let order = PaymentOrder {
+        customer: customer.clone(),
+        currency: "USD".to_owned(),
+        amount: Amount::from_pico(amount).unwrap(),
+        received_us: 0,
+        invoice: invoice.as_ref().map(|(number, _)| number.clone()),
+        reference: "a transfer".to_owned(),
+    };
+    let id = format!("event-{}", books.controls.len());
+    let can_be = cents > 0 && invoice.as_ref().is_none_or(|(_, is_theirs)| *is_theirs);
+    let answer = if can_be { Answer::Applied } else { Answer::Refused };
+    assert_eq!(books.handle(&encoded(&id, &Act::Payment(order))), answer);
+    if can_be {
+        model.owed.pay(&customer, amount, invoice.as_ref().map(|(number, _)| number.as_str()));
+    }
+}
+
+fn credit(books: &mut Books, model: &mut Model, (customer, cents, which): (u8, Option<u32>, Option<usize>)) {
+    let customer = format!("customer-{customer}");
+    let invoice = named(model, &customer, which);
+    let left = invoice.as_ref().map(|(number, _)| model.owed.left(number));
+    let amount = cents.map(|cents| i128::from(cents) * CENT);
+    let order = CreditOrder {
+        customer: customer.clone(),
+        currency: "USD".to_owned(),
+        amount: amount.map(|amount| Amount::from_pico(amount).unwrap()),
+        invoice: invoice.as_ref().map(|(number, _)| number.clone()),
+        reason: "it did not work".to_owned(),
+    };
+    let id = format!("event-{}", books.controls.len());
+    let amount = amount.or(left).unwrap_or(0);
+    let is_theirs = invoice.as_ref().is_none_or(|(_, is_theirs)| *is_theirs);
+    let can_be = is_theirs && amount > 0 && left.is_none_or(|left| amount <= left);
+    let answer = if can_be { Answer::Applied } else { Answer::Refused };
+    assert_eq!(books.handle(&encoded(&id, &Act::Credit(order))), answer);
+    if can_be {
+        model.owed.credit(&customer, amount, invoice.as_ref().map(|(number, _)| number.as_str()));
+    }
 }
 
 /// Begins to close the next month, unless that was done, waives what it waits
@@ -129,14 +204,40 @@ fn pick(books: &Books, which: usize) -> Option<(Vec<u8>, Answer)> {
     (count > 0).then(|| books.controls[which % count].clone())
 }
 
+/// A book that holds from the first hour on and has a price for everything.
+fn dear_book() -> impl Strategy<Value = BookSpec> {
+    prop::collection::vec((1..5_000_000_u32, 1..4_000_000_u32), 6).prop_map(|prices| {
+        let prices = prices.into_iter().enumerate().map(|(meter, (amount, per))| (meter, None, amount, per));
+        BookSpec { euro: false, hour: -1, prices: prices.collect(), shares: vec![(0, 70)] }
+    })
+}
+
+/// Plays the steps and compares everything.
+fn agree(steps: &[Step]) -> Result<(), TestCaseError> {
+    let (books, model) = play(steps);
+    prop_assert_eq!(books.net(), model.charges());
+    prop_assert_eq!(books.accounts(), model.balances());
+    prop_assert_eq!(books.issued(), model.owed.issued.clone());
+    for invoice in &model.owed.invoices {
+        let open = books.settlement.receivables().open(&invoice.number).map(Amount::pico);
+        prop_assert_eq!(open, Some(invoice.open), "{}", invoice.number);
+    }
+    Ok(())
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 400, ..ProptestConfig::default() })]
 
     #[test]
     fn the_books_agree_with_the_slow_model(steps in prop::collection::vec(step(), 1..20)) {
-        let (books, model) = play(&steps);
-        prop_assert_eq!(books.net(), model.charges());
-        prop_assert_eq!(books.accounts(), model.balances());
+        agree(&steps)?;
+    }
+
+    /// The same of histories in which most steps are about money.
+    #[test]
+    fn what_customers_owe_agrees_with_the_slow_model(spec in dear_book(), steps in prop::collection::vec(owed_step(), 5..40)) {
+        let steps: Vec<Step> = std::iter::once(Step::Book(spec)).chain(steps).collect();
+        agree(&steps)?;
     }
 
     /// Where settlements are cut changes the rows, never the balances.

@@ -7,6 +7,7 @@ use stempoint_core::charge::Side;
 use stempoint_schemas::meter::Meter;
 use stempoint_schemas::time::Month;
 
+use crate::owed::Owed;
 use crate::scenario::{BookSpec, Place, Row};
 
 /// What the model holds of a row's quantity of one meter.
@@ -41,6 +42,7 @@ pub struct Model {
     pub books: Vec<BookSpec>,
     pub closing: Option<Month>,
     pub last_closed: Option<Month>,
+    pub owed: Owed,
 }
 
 impl Model {
@@ -119,6 +121,7 @@ impl Model {
     pub fn closed(&mut self, month: Month) -> bool {
         let is_done = self.closing == Some(month) && self.unrated_up_to(month).is_empty();
         if is_done {
+            self.issue(month);
             (self.closing, self.last_closed) = (None, Some(month));
         }
         is_done
@@ -136,6 +139,31 @@ impl Model {
         }
         sums.retain(|_, quantity| *quantity != 0);
         sums
+    }
+
+    /// Invoices a month and those before it that never were: month by month,
+    /// customer by customer.
+    fn issue(&mut self, month: Month) {
+        for ((of, customer), amount) in self.billed() {
+            if of <= month && self.last_closed.is_none_or(|last| of > last) {
+                self.owed.issue(&customer, amount);
+            }
+        }
+    }
+
+    /// What each customer's months cost, in 10^-12.
+    fn billed(&self) -> BTreeMap<(Month, String), i128> {
+        let mut keys: BTreeMap<(Place, Month, usize, usize), i128> = BTreeMap::new();
+        for ((place, (_, month), rated), quantity) in self.charges() {
+            if let (Side::Customer, Rated::At(book, position)) = (place.0, rated) {
+                *keys.entry((place, month, book, position)).or_default() += quantity;
+            }
+        }
+        let mut billed = BTreeMap::new();
+        for ((place, month, book, position), quantity) in keys {
+            *billed.entry((month, place.1)).or_default() += self.price(book, position, 100, quantity);
+        }
+        billed
     }
 
     /// What must be on the accounts, in 10^-12.
@@ -168,6 +196,13 @@ impl Model {
             let part = 100 - self.share(book, position);
             add("platform/revenue".to_owned(), -self.price(book, position, part, quantity));
         }
+        // Once a month is closed, what is open of its invoice stands there instead.
+        for ((month, customer), amount) in self.billed() {
+            if self.last_closed.is_some_and(|last| month <= last) {
+                *balances.entry(format!("{customer}/receivable")).or_default() -= amount;
+            }
+        }
+        self.owed.add_to(&mut balances);
         balances.retain(|_, amount| *amount != 0);
         balances
     }

@@ -52,6 +52,12 @@ pub enum Step {
     Closed(i32),
     /// Closes the next month for good, and gives up what it waits for.
     CloseNext,
+    /// Terms of one customer or of the others: entity and per cent of tax.
+    Terms(Option<u8>, u8, u8),
+    /// A customer pays so many cents, perhaps naming an invoice.
+    Payment(u8, u32, Option<usize>),
+    /// A customer gets so many cents back, or all, perhaps of an invoice.
+    Credit(u8, Option<u32>, Option<usize>),
     /// An event without an act, which is refused.
     Refused,
     Repeat(usize),
@@ -104,10 +110,37 @@ pub fn step() -> impl Strategy<Value = Step> {
         2 => (0..3, prop::collection::vec(row(), 0..6)).prop_map(|(month, rows)| Step::Closing(month, rows)),
         1 => (0..3).prop_map(Step::Closed),
         2 => Just(Step::CloseNext),
+        1 => (prop::option::of(0..3_u8), 0..2_u8, 0..=25_u8)
+            .prop_map(|(customer, entity, per_cent)| Step::Terms(customer, entity, per_cent)),
+        3 => (0..3_u8, 0..400_u32, prop::option::of(any::<usize>()))
+            .prop_map(|(customer, cents, named)| Step::Payment(customer, cents, named)),
+        2 => (0..3_u8, prop::option::of(0..200_u32), prop::option::of(any::<usize>()))
+            .prop_map(|(customer, cents, named)| Step::Credit(customer, cents, named)),
         1 => Just(Step::Refused),
         1 => any::<usize>().prop_map(Step::Repeat),
         1 => any::<usize>().prop_map(Step::Conflict),
         1 => any::<bool>().prop_map(|from_checkpoint| Step::Restart { from_checkpoint }),
+    ]
+}
+
+/// Steps of which most are about what one of two customers owes.
+pub fn owed_step() -> impl Strategy<Value = Step> {
+    let rows = prop::collection::vec(row(), 1..4).prop_map(|mut rows| {
+        rows.iter_mut().for_each(|row| row.customer %= 2);
+        Step::Settle(rows)
+    });
+    let invoice = || prop::option::weighted(0.7, any::<usize>());
+    prop_oneof![
+        3 => rows,
+        3 => Just(Step::CloseNext),
+        1 => (prop::option::of(0..2_u8), 0..2_u8, 0..=25_u8)
+            .prop_map(|(customer, entity, per_cent)| Step::Terms(customer, entity, per_cent)),
+        4 => (0..2_u8, 1..400_u32, invoice())
+            .prop_map(|(customer, cents, named)| Step::Payment(customer, cents, named)),
+        3 => (0..2_u8, prop::option::weighted(0.8, 1..60_u32), invoice())
+            .prop_map(|(customer, cents, named)| Step::Credit(customer, cents, named)),
+        1 => book().prop_map(Step::Book),
+        2 => any::<bool>().prop_map(|from_checkpoint| Step::Restart { from_checkpoint }),
     ]
 }
 

@@ -8,7 +8,7 @@ use maud::{DOCTYPE, Markup, PreEscaped, html};
 use stempoint_schemas::meter::{Dimension, Meter};
 
 use crate::documents::currency::minor_units;
-use crate::documents::figures::{days, grouped, meter_label, moment, per, percent, since, units};
+use crate::documents::figures::{day, days, grouped, meter_label, moment, per, percent, since, tax_label, units};
 use crate::documents::statement::{Kind, Line, Statement};
 
 const STYLE: &str = include_str!("style.css");
@@ -43,7 +43,10 @@ const fn words(kind: Kind) -> Words {
 }
 
 pub(crate) fn render(statement: &Statement) -> String {
-    let words = words(statement.kind);
+    let mut words = words(statement.kind);
+    if statement.issued.as_ref().is_some_and(|issued| issued.is_credit_note) {
+        (words.title, words.total) = ("Credit note", "Total credited");
+    }
     let title = format!("{} {} {}", words.title, statement.party, statement.period);
     let page = html! {
         (DOCTYPE)
@@ -79,14 +82,21 @@ fn header(statement: &Statement, words: &Words) -> Markup {
                 p.brand { span.mark aria-hidden="true" {} "Stempoint" }
                 div.title {
                     h1 { (words.title) }
-                    p.badge { "Draft" }
+                    @if statement.issued.is_none() { p.badge { "Draft" } }
                 }
             }
             div.facts {
                 dl {
                     div.wide { dt { (words.party) } dd.party { (statement.party) } }
                     div { dt { "Period" } dd { (days(statement.period)) small { "UTC" } } }
-                    div { dt { "Number" } dd { "Not finalised" } }
+                    @match &statement.issued {
+                        None => { div { dt { "Number" } dd { "Not finalised" } } }
+                        Some(issued) => {
+                            div { dt { "Number" } dd { (issued.number) } }
+                            div { dt { "Issued" } dd { (day(issued.issued_at)) } }
+                            @if let Some(due) = issued.due_at { div { dt { "Due" } dd { (day(due)) } } }
+                        }
+                    }
                     div { dt { "Currency" } dd { (statement.currency) } }
                     div { dt { "Ledger version" } dd { (statement.ledger_version) } }
                 }
@@ -174,7 +184,7 @@ fn sums(statement: &Statement, words: &Words) -> Markup {
         section.sums {
             table {
                 tr { th { "Subtotal" } td.figure { (figures.show(&subtotal)) } }
-                tr { th { "Tax" } td.figure { (figures.show(&tax)) } }
+                tr { th { (tax_label(statement)) } td.figure { (figures.show(&tax)) } }
                 tr.total { th { (words.total) " (" (statement.currency) ")" } td.figure { (figures.show(&total)) } }
             }
             @if statement.subtotal != statement.total {

@@ -21,11 +21,19 @@ struct Document<'a> {
     provider: Option<&'a str>,
     period: String,
     currency: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    issued_at: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    due_at: Option<String>,
     lines: Vec<DocumentLine<'a>>,
     /// Only there where something is unrated.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     unrated: Vec<UnratedLine<'a>>,
     subtotal: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tax_name: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tax_rate: Option<String>,
     tax: String,
     total: String,
     ledger_version: i64,
@@ -67,15 +75,20 @@ impl Serialize for Dimensions<'_> {
 pub(crate) fn render(statement: &Statement) -> String {
     let party = |kind| (statement.kind == kind).then_some(statement.party.as_str());
     let places = minor_units(&statement.currency);
+    let (issued, tax_terms) = (statement.issued.as_ref(), statement.tax_terms.as_ref());
     let document = Document {
-        number: None,
+        number: issued.map(|issued| issued.number.as_str()),
         customer: party(Kind::Invoice),
         provider: party(Kind::Earnings),
         period: statement.period.to_string(),
         currency: &statement.currency,
+        issued_at: issued.map(|issued| issued.issued_at.to_string()),
+        due_at: issued.and_then(|issued| issued.due_at).map(|due| due.to_string()),
         lines: statement.lines.iter().map(|l| line(statement.kind, l)).collect(),
         unrated: statement.unrated.iter().map(unrated).collect(),
         subtotal: statement.subtotal.to_string(),
+        tax_name: tax_terms.map(|tax| tax.name.as_str()),
+        tax_rate: tax_terms.map(|tax| tax.rate.to_string()),
         tax: statement.tax.with_places(places),
         total: statement.total.with_places(places),
         ledger_version: statement.ledger_version,

@@ -8,7 +8,7 @@ use std::fmt::Write as _;
 use stempoint_schemas::money::Amount;
 
 use crate::documents::currency::minor_units;
-use crate::documents::figures::{days, dimensions, grouped, per, percent, short_moment, since, units};
+use crate::documents::figures::{day, days, dimensions, grouped, per, percent, short_moment, since, tax_label, units};
 use crate::documents::statement::{Kind, Line, Statement};
 use crate::output::printable;
 
@@ -38,17 +38,22 @@ pub(crate) fn render(statement: &Statement) -> String {
 }
 
 fn heading(statement: &Statement, text: &mut String) {
-    let (title, role) = match statement.kind {
-        Kind::Invoice => ("INVOICE (draft, not finalised)", "Customer"),
-        Kind::Earnings => ("STATEMENT OF EARNINGS (draft, not finalised)", "Provider"),
+    let (title, role) = match (statement.kind, &statement.issued) {
+        (Kind::Invoice, None) => ("INVOICE (draft, not finalised)".to_owned(), "Customer"),
+        (Kind::Invoice, Some(issued)) if issued.is_credit_note => {
+            (format!("CREDIT NOTE {}", issued.number), "Customer")
+        }
+        (Kind::Invoice, Some(issued)) => (format!("INVOICE {}", issued.number), "Customer"),
+        (Kind::Earnings, _) => ("STATEMENT OF EARNINGS (draft, not finalised)".to_owned(), "Provider"),
     };
     let period = format!("{} ({}, UTC)", statement.period, days(statement.period));
-    let facts = [
-        (role, printable(&statement.party)),
-        ("Period", period),
-        ("Currency", statement.currency.clone()),
-        ("Ledger version", statement.ledger_version.to_string()),
-    ];
+    let mut facts = vec![(role, printable(&statement.party)), ("Period", period)];
+    if let Some(issued) = &statement.issued {
+        facts.push(("Issued", day(issued.issued_at)));
+        facts.extend(issued.due_at.map(|due| ("Due", day(due))));
+    }
+    facts.push(("Currency", statement.currency.clone()));
+    facts.push(("Ledger version", statement.ledger_version.to_string()));
     // Writing to a string cannot fail.
     let _ = writeln!(text, "{title}\n");
     for (name, value) in facts {
@@ -61,7 +66,8 @@ fn lines(statement: &Statement, text: &mut String) {
     let places = minor_units(&statement.currency);
     let shown = |amount: Amount| grouped(&amount.with_places(places));
     let of = |cell: fn(&Line) -> String| statement.lines.iter().map(cell).collect::<Vec<String>>();
-    let sums = [("Subtotal", statement.subtotal), ("Tax", statement.tax), ("Total", statement.total)];
+    let tax = printable(&tax_label(statement));
+    let sums = [("Subtotal", statement.subtotal), (tax.as_str(), statement.tax), ("Total", statement.total)];
     let mut amounts: Vec<String> = statement.lines.iter().map(|line| shown(line.amount)).collect();
     amounts.extend(sums.iter().map(|(_, amount)| shown(*amount)));
     amounts.push("Amount".to_owned());

@@ -3,6 +3,8 @@
 //! Invariant: only rows below the given control offset count; what a process
 //! that was killed wrote above it is derived again.
 
+mod receivables;
+
 use std::ops::Range;
 
 use arrow::array::{
@@ -58,6 +60,7 @@ pub fn settlement(
     each_charge(ledger, &mut settlement, from..head.control_offset, |settlement, charge| {
         settlement.restore_charge(&charge).map_err(SettleError::from)
     })?;
+    receivables::receivables(ledger, &mut settlement, head.control_offset)?;
     Ok(settlement)
 }
 

@@ -1,7 +1,10 @@
 //! Settlement's rows as record batches, in the order in which its Merkle tree
-//! takes them: the control event, prices, periods, charges, postings.
+//! takes them: the control event, prices, periods, charges, documents,
+//! payments, allocations, postings.
 //!
 //! Invariant 5: the batches are a function of the outcome alone.
+
+mod receivables;
 
 use std::hash::Hash;
 use std::sync::Arc;
@@ -31,9 +34,11 @@ pub fn batches(settlement: &Settlement, outcome: &Outcome) -> Result<Vec<(&'stat
     if let Some(change) = &outcome.period {
         batches.push((&PERIODS, period(&outcome.control, change)?));
     }
+    batches.extend(receivables::terms(settlement, outcome)?);
     if !outcome.charges.is_empty() {
         batches.push((&CHARGES, charges(settlement, outcome.control.offset, &outcome.charges)?));
     }
+    batches.extend(receivables::batches(settlement, outcome)?);
     if !outcome.entries.is_empty() {
         batches.push((&JOURNAL, journal(settlement, outcome.control.offset, &outcome.entries)?));
     }
@@ -127,12 +132,11 @@ fn journal(settlement: &Settlement, offset: u64, entries: &[Entry]) -> Result<Re
         })
         .collect();
     let book = |price: PriceId| settlement.books().get(price.book as usize).map(|applied| &applied.book);
-    let currency = |price| book(price).map_or("", |book| book.currency.as_str());
     let meter = |price: PriceId| {
         let row = book(price).and_then(|book| book.prices.get(price.position as usize));
         row.map_or("", |row| row.meter.name())
     };
-    let prices = || rows.iter().map(|(_, _, entry, _)| Some(entry.price));
+    let prices = || rows.iter().map(|(_, _, entry, _)| entry.price);
     let dimension =
         |pick: fn(&Dimensions) -> Name| names(settlement, rows.iter().map(move |(_, _, _, p)| pick(&p.dimensions)));
     let columns: Vec<ArrayRef> = vec![
@@ -140,15 +144,17 @@ fn journal(settlement: &Settlement, offset: u64, entries: &[Entry]) -> Result<Re
         Arc::new(Int32Array::from_iter_values(rows.iter().map(|(number, _, _, _)| *number as i32))),
         Arc::new(Int32Array::from_iter_values(rows.iter().map(|(_, line, _, _)| *line as i32))),
         coded(rows.iter().map(|(_, _, _, posting)| Some(posting.account)), |of| account(settlement, of)),
-        coded(prices(), currency),
+        names(settlement, rows.iter().map(|(_, _, entry, _)| entry.asset)),
         decimals(&JOURNAL, "amount", rows.iter().map(|(_, _, _, posting)| Some(posting.amount.pico())))?,
+        times(rows.iter().map(|(_, _, entry, _)| entry.effective_us)),
         coded(prices(), meter),
         dimension(|d| d.model),
         dimension(|d| d.gpu),
         dimension(|d| d.region),
-        coded(rows.iter().map(|(_, _, entry, _)| Some(entry.period)), |period| period.to_string()),
+        coded(rows.iter().map(|(_, _, entry, _)| entry.period), |period| period.to_string()),
         coded(prices(), |price| settlement.price_name(price)),
         decimals(&JOURNAL, "quantity", rows.iter().map(|(_, _, _, p)| p.quantity.map(|quantity| quantity.nano())))?,
+        texts(rows.iter().map(|(_, _, entry, _)| entry.document.as_deref())),
     ];
     RecordBatch::try_new(JOURNAL.building_schema(), columns)
 }
@@ -158,9 +164,13 @@ fn account(settlement: &Settlement, account: Account) -> String {
     let text = |name: Name| settlement.names().text(name).unwrap_or_default();
     match account {
         Account::CustomerReceivable(customer) => format!("customer/{}/receivable", text(customer)),
+        Account::CustomerCredit(customer) => format!("customer/{}/credit", text(customer)),
         Account::ProviderPayable(provider) => format!("provider/{}/payable", text(provider)),
         Account::PlatformRevenue => "platform/revenue".to_owned(),
         Account::PlatformRounding => "platform/rounding".to_owned(),
+        Account::PlatformTax => "platform/tax".to_owned(),
+        Account::PlatformRefunds => "platform/refunds".to_owned(),
+        Account::TreasuryBank => "treasury/bank".to_owned(),
     }
 }
 
@@ -169,7 +179,11 @@ fn lines(rows: usize) -> ArrayRef {
 }
 
 fn times(values: impl Iterator<Item = i64>) -> ArrayRef {
-    Arc::new(TimestampMicrosecondArray::from_iter_values(values).with_timezone("UTC"))
+    some_times(values.map(Some))
+}
+
+fn some_times(values: impl Iterator<Item = Option<i64>>) -> ArrayRef {
+    Arc::new(values.collect::<TimestampMicrosecondArray>().with_timezone("UTC"))
 }
 
 fn texts<'a>(values: impl Iterator<Item = Option<&'a str>>) -> ArrayRef {

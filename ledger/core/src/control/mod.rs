@@ -3,6 +3,8 @@
 //! Invariant: inside, a control event is valid in itself; whether it may be
 //! applied now is for [`crate::settlement`] to say.
 
+mod money;
+
 use prost::Message;
 use stempoint_schemas::decimal;
 use stempoint_schemas::event::is_plain_text;
@@ -13,6 +15,9 @@ use stempoint_schemas::time::{Instant, Month};
 use stempoint_schemas::watermark::Watermarks;
 
 use crate::book::{self, BookPrice, PriceBook};
+use crate::receivables::{CreditOrder, PaymentOrder};
+use crate::terms::Terms;
+use money::{credit_from, credit_to, payment_from, payment_to, terms_from, terms_to};
 
 /// The most partitions that a settle event may name.
 const PARTITIONS_MAX: u32 = 65_536;
@@ -28,8 +33,14 @@ pub enum Act {
     Waive(Waive),
     /// Begin to close a month, with the usage up to these watermarks.
     Closing(Month, Watermarks),
-    /// Close the month for good.
+    /// Close the month for good and issue its invoices.
     Closed(Month),
+    /// Put terms in force for a customer, or for all that have none.
+    Terms(Option<String>, Terms),
+    /// Take note of money that came in.
+    Payment(PaymentOrder),
+    /// Give a credit.
+    Credit(CreditOrder),
 }
 
 /// Which unrated usage is given up.
@@ -54,6 +65,9 @@ impl Act {
             Act::Waive(_) => "waive",
             Act::Closing(..) => "closing",
             Act::Closed(_) => "closed",
+            Act::Terms(..) => "terms",
+            Act::Payment(_) => "payment",
+            Act::Credit(_) => "credit",
         }
     }
 }
@@ -70,8 +84,10 @@ pub fn is_whole(event: &proto::ControlEvent, bytes: &[u8]) -> bool {
 /// says what is wrong with it.
 pub fn from_proto(event: &proto::ControlEvent) -> Result<Act, String> {
     let act = applied_from_proto(event)?;
-    if let Act::PriceBook(book) = &act {
-        book.check().map_err(|e| e.to_string())?;
+    match &act {
+        Act::PriceBook(book) => book.check().map_err(|e| e.to_string())?,
+        Act::Terms(_, terms) => terms.check()?,
+        _ => {}
     }
     Ok(act)
 }
@@ -88,6 +104,9 @@ pub fn applied_from_proto(event: &proto::ControlEvent) -> Result<Act, String> {
             Ok(Act::Closing(period_from(&closing.period)?, watermarks_from(&closing.watermarks)?))
         }
         Some(Wire::Closed(closed)) => period_from(&closed.period).map(Act::Closed),
+        Some(Wire::Terms(wire)) => terms_from(wire),
+        Some(Wire::Payment(wire)) => payment_from(wire).map(Act::Payment),
+        Some(Wire::Credit(wire)) => credit_from(wire).map(Act::Credit),
         None => Err("the event has no act that these rules know".to_owned()),
     }
 }
@@ -108,6 +127,9 @@ pub fn to_proto(id: &str, act: &Act) -> proto::ControlEvent {
             Wire::Closing(proto::Closing { period: period.to_string(), watermarks: watermarks_to(watermarks) })
         }
         Act::Closed(period) => Wire::Closed(proto::Closed { period: period.to_string() }),
+        Act::Terms(customer, terms) => Wire::Terms(terms_to(customer.as_deref(), terms)),
+        Act::Payment(order) => Wire::Payment(payment_to(order)),
+        Act::Credit(order) => Wire::Credit(credit_to(order)),
     };
     proto::ControlEvent { id: id.to_owned(), act: Some(act) }
 }

@@ -1,0 +1,101 @@
+//! Terms, payments and credits from and to their protobuf form.
+//!
+//! Invariant: what is written is read back as the same act.
+
+use stempoint_schemas::decimal::shorten;
+use stempoint_schemas::event::is_plain_text;
+use stempoint_schemas::money::{Amount, Share};
+use stempoint_schemas::proto;
+use stempoint_schemas::time::Instant;
+
+use super::Act;
+use crate::book::check_currency;
+use crate::receivables::{CreditOrder, PaymentOrder};
+use crate::terms::{Tax, Terms};
+
+pub(super) fn terms_from(wire: &proto::Terms) -> Result<Act, String> {
+    let tax = match (wire.tax_name.as_str(), wire.tax_rate.as_str()) {
+        ("", "") => None,
+        (name, rate) => {
+            let rate = Share::parse(rate).map_err(|error| format!("tax_rate: {error}"))?;
+            let rate = rate.ok_or("tax_rate is not between 0 and 1; 19 % is 0.19")?;
+            Some(Tax { name: name.to_owned(), rate })
+        }
+    };
+    let customer = some(&wire.customer).map(|customer| plain("customer", &customer)).transpose()?;
+    Ok(Act::Terms(customer, Terms { entity: wire.entity.clone(), due_days: wire.due_days, tax }))
+}
+
+pub(super) fn terms_to(customer: Option<&str>, terms: &Terms) -> proto::Terms {
+    let tax = terms.tax.as_ref();
+    proto::Terms {
+        customer: customer.unwrap_or_default().to_owned(),
+        entity: terms.entity.clone(),
+        due_days: terms.due_days,
+        tax_name: tax.map(|tax| tax.name.clone()).unwrap_or_default(),
+        tax_rate: tax.map(|tax| tax.rate.to_string()).unwrap_or_default(),
+    }
+}
+
+pub(super) fn payment_from(wire: &proto::Payment) -> Result<PaymentOrder, String> {
+    let received = Instant::from_us(wire.received_at_us).ok_or("received_at is outside the years 1 to 9999")?;
+    Ok(PaymentOrder {
+        customer: plain("customer", &wire.customer)?,
+        currency: currency(&wire.currency)?,
+        amount: amount(&wire.amount)?,
+        received_us: received.us(),
+        invoice: some(&wire.invoice).map(|invoice| plain("invoice", &invoice)).transpose()?,
+        reference: some(&wire.reference).map_or(Ok(String::new()), |text| plain("reference", &text))?,
+    })
+}
+
+pub(super) fn payment_to(order: &PaymentOrder) -> proto::Payment {
+    proto::Payment {
+        customer: order.customer.clone(),
+        currency: order.currency.clone(),
+        amount: order.amount.to_string(),
+        received_at_us: order.received_us,
+        invoice: order.invoice.clone().unwrap_or_default(),
+        reference: order.reference.clone(),
+    }
+}
+
+pub(super) fn credit_from(wire: &proto::Credit) -> Result<CreditOrder, String> {
+    Ok(CreditOrder {
+        customer: plain("customer", &wire.customer)?,
+        currency: currency(&wire.currency)?,
+        amount: some(&wire.amount).map(|text| amount(&text)).transpose()?,
+        invoice: some(&wire.invoice).map(|invoice| plain("invoice", &invoice)).transpose()?,
+        reason: plain("reason", &wire.reason)?,
+    })
+}
+
+pub(super) fn credit_to(order: &CreditOrder) -> proto::Credit {
+    proto::Credit {
+        customer: order.customer.clone(),
+        currency: order.currency.clone(),
+        amount: order.amount.map(|amount| amount.to_string()).unwrap_or_default(),
+        invoice: order.invoice.clone().unwrap_or_default(),
+        reason: order.reason.clone(),
+    }
+}
+
+fn some(text: &str) -> Option<String> {
+    (!text.is_empty()).then(|| text.to_owned())
+}
+
+fn plain(what: &str, text: &str) -> Result<String, String> {
+    if is_plain_text(text.as_bytes()) {
+        return Ok(text.to_owned());
+    }
+    Err(format!("{what} must be 1 to 256 bytes of printable text"))
+}
+
+fn currency(code: &str) -> Result<String, String> {
+    check_currency(code).map_err(|error| error.to_string())?;
+    Ok(code.to_owned())
+}
+
+fn amount(text: &str) -> Result<Amount, String> {
+    Amount::parse(text).map_err(|error| format!("amount {:?}: {error}", shorten(text)))
+}

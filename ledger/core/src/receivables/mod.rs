@@ -1,0 +1,212 @@
+//! What customers were invoiced, what they paid, and what is open.
+//!
+//! Invariants: the numbers of an entity's documents have no gap, in the order
+//! of settlement; a customer's receivable account is what is open on its
+//! invoices plus what it used in months that are not closed; its credit
+//! account is what was received and not yet used, and nothing is held there
+//! while an invoice is open.
+
+mod document;
+mod issue;
+mod receipt;
+
+use std::collections::{BTreeMap, VecDeque};
+
+use hashbrown::HashMap;
+use stempoint_schemas::money::{Amount, Overflow};
+
+use crate::names::Name;
+use crate::posting::{Account, Entry, Posting};
+
+pub use document::{Allocation, Document, DocumentKind, Payment};
+pub use issue::{Issuing, Rounded};
+pub(crate) use receipt::Times;
+pub use receipt::{CreditOrder, PaymentOrder};
+
+type Map<K, V> = HashMap<K, V, foldhash::fast::RandomState>;
+
+/// A customer's account in one currency.
+pub(crate) type Holder = (Name, Name);
+
+/// All documents and what was paid of them.
+#[derive(Debug, Clone, Default)]
+pub struct Receivables {
+    /// The last number of each entity.
+    numbers: BTreeMap<String, u64>,
+    invoices: Map<String, Invoice>,
+    holders: Map<Holder, Held>,
+}
+
+/// An invoice that was issued.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Invoice {
+    holder: Holder,
+    entity: String,
+    total: Amount,
+    tax: Amount,
+    /// How much of it was taken back by credit notes.
+    credited: Amount,
+    /// How much is still to be paid.
+    open: Amount,
+}
+
+/// What a customer has open and what it holds.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+struct Held {
+    /// Invoices that are not paid, the oldest first.
+    open: VecDeque<String>,
+    /// What was received and not yet used, the oldest first.
+    receipts: VecDeque<Receipt>,
+}
+
+/// What is left of a payment or a credit note.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Receipt {
+    source: String,
+    left: Amount,
+}
+
+/// What follows from one act on the receivables.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Changes {
+    /// Documents that were issued, in the order of their numbers.
+    pub documents: Vec<Document>,
+    /// A payment that was received.
+    pub payment: Option<Payment>,
+    /// Which invoices were paid by what.
+    pub allocations: Vec<Allocation>,
+    /// The entries of it.
+    pub entries: Vec<Entry>,
+}
+
+impl Receivables {
+    /// Takes up a document that was issued before a restart.
+    pub fn restore_document(&mut self, document: &Document) -> Result<(), Overflow> {
+        if let Some((entity, number)) = document.number.rsplit_once('-')
+            && let Ok(number) = number.parse::<u64>()
+        {
+            let last = self.numbers.entry(entity.to_owned()).or_default();
+            *last = number.max(*last);
+        }
+        self.add(document)
+    }
+
+    /// Takes up a payment that was received before a restart.
+    pub fn restore_payment(&mut self, payment: &Payment) {
+        self.hold((payment.customer, payment.currency), payment.name.clone(), payment.amount);
+    }
+
+    /// Takes up an allocation that was made before a restart.
+    pub fn restore_allocation(&mut self, allocation: &Allocation) -> Result<(), Overflow> {
+        let holder = (allocation.customer, allocation.currency);
+        if let Some(held) = self.holders.get_mut(&holder)
+            && let Some(receipt) = held.receipts.iter_mut().find(|receipt| receipt.source == allocation.source)
+        {
+            receipt.left = receipt.left.minus(allocation.amount)?;
+            held.receipts.retain(|receipt| receipt.left != Amount::ZERO);
+        }
+        self.pay(&allocation.invoice, allocation.amount)
+    }
+
+    /// What of an invoice is still to be paid; `None` where there is none of
+    /// that number.
+    pub fn open(&self, number: &str) -> Option<Amount> {
+        self.invoices.get(number).map(|invoice| invoice.open)
+    }
+
+    /// Adds a document that has its number: an invoice becomes open, a credit
+    /// note can be used.
+    fn add(&mut self, document: &Document) -> Result<(), Overflow> {
+        let holder = (document.customer, document.currency);
+        match document.kind {
+            DocumentKind::Invoice => {
+                let entity = document.entity.clone();
+                let (total, tax) = (document.total, document.tax);
+                let invoice = Invoice { holder, entity, total, tax, credited: Amount::ZERO, open: total };
+                self.invoices.insert(document.number.clone(), invoice);
+                self.holders.entry(holder).or_default().open.push_back(document.number.clone());
+            }
+            DocumentKind::CreditNote => {
+                if let Some(invoice) = document.corrects.as_ref().and_then(|number| self.invoices.get_mut(number)) {
+                    invoice.credited = invoice.credited.minus(document.total)?;
+                }
+                self.hold(holder, document.number.clone(), document.total.negated());
+            }
+        }
+        Ok(())
+    }
+
+    fn hold(&mut self, holder: Holder, source: String, left: Amount) {
+        self.holders.entry(holder).or_default().receipts.push_back(Receipt { source, left });
+    }
+
+    fn next_number(&mut self, entity: &str) -> String {
+        let last = self.numbers.entry(entity.to_owned()).or_default();
+        *last += 1;
+        format!("{entity}-{last:06}")
+    }
+
+    /// Pays open invoices with what the customer holds: the one that is named
+    /// first, then the oldest.
+    fn allocate(&mut self, holder: Holder, first: Option<&str>) -> Result<Vec<Allocation>, Overflow> {
+        let mut allocations = Vec::new();
+        let mut first = first.map(str::to_owned);
+        while let Some(held) = self.holders.get_mut(&holder)
+            && let Some(receipt) = held.receipts.front_mut()
+        {
+            let named = first.take().filter(|number| held.open.contains(number));
+            let Some(invoice) = named.or_else(|| held.open.front().cloned()) else { break };
+            let Some(open) = self.invoices.get(&invoice).map(|invoice| invoice.open) else { break };
+            let amount = open.min(receipt.left);
+            receipt.left = receipt.left.minus(amount)?;
+            let source = receipt.source.clone();
+            if receipt.left == Amount::ZERO {
+                held.receipts.pop_front();
+            }
+            self.pay(&invoice, amount)?;
+            allocations.push(Allocation { invoice, source, customer: holder.0, currency: holder.1, amount });
+        }
+        Ok(allocations)
+    }
+
+    fn pay(&mut self, number: &str, amount: Amount) -> Result<(), Overflow> {
+        let Some(invoice) = self.invoices.get_mut(number) else { return Ok(()) };
+        invoice.open = invoice.open.minus(amount)?;
+        if invoice.open == Amount::ZERO
+            && let Some(held) = self.holders.get_mut(&invoice.holder)
+        {
+            held.open.retain(|open| open != number);
+        }
+        Ok(())
+    }
+}
+
+/// Postings on a customer's and the platform's accounts, without zeros, in the
+/// order of their accounts.
+struct Postings(BTreeMap<Account, Amount>);
+
+impl Postings {
+    fn new() -> Postings {
+        Postings(BTreeMap::new())
+    }
+
+    fn add(&mut self, account: Account, amount: Amount) -> Result<(), Overflow> {
+        let sum = self.0.entry(account).or_default();
+        *sum = sum.plus(amount)?;
+        Ok(())
+    }
+
+    /// Takes from the credit account what allocations used.
+    fn use_credit(&mut self, customer: Name, allocations: &[Allocation]) -> Result<(), Overflow> {
+        for allocation in allocations {
+            self.add(Account::CustomerReceivable(customer), allocation.amount.negated())?;
+            self.add(Account::CustomerCredit(customer), allocation.amount)?;
+        }
+        Ok(())
+    }
+
+    fn into_vec(self) -> Vec<Posting> {
+        let amounts = self.0.into_iter().filter(|(_, amount)| *amount != Amount::ZERO);
+        amounts.map(|(account, amount)| Posting::of_money(account, amount)).collect()
+    }
+}

@@ -1,0 +1,136 @@
+//! Acts on what customers owe: terms, invoices when a month is closed,
+//! payments and credits.
+//!
+//! Invariants: nothing counts from a moment in a month that is closed (7);
+//! every entry is checked to sum to zero (3).
+
+use std::collections::BTreeMap;
+
+use stempoint_schemas::time::Month;
+
+use super::{ControlRow, Outcome, Settlement};
+use crate::names::Name;
+use crate::posting::{Entry, PostingError};
+use crate::receivables::{Allocation, Changes, CreditOrder, Document, Issuing, Payment, PaymentOrder, Times};
+use crate::terms::Terms;
+
+impl Settlement {
+    /// Puts terms in force; gives whose they are.
+    pub(super) fn set_terms(&mut self, customer: Option<&str>, terms: Terms) -> Option<Name> {
+        let customer = customer.map(|customer| self.names.intern(customer));
+        self.terms.set(customer, terms);
+        customer
+    }
+
+    /// Issues the documents of a month that was just closed, and of those
+    /// before it which were never closed by themselves; gives what to say of
+    /// them.
+    pub(super) fn issue(
+        &mut self,
+        after: Option<Month>,
+        until: Month,
+        outcome: &mut Outcome,
+    ) -> Result<String, PostingError> {
+        let recorded_us = outcome.control.recorded_us;
+        let mut all = Changes::default();
+        for (period, sums) in self.posted.billed(after, until, &self.books, &self.names)? {
+            let issuing = Issuing { period, recorded_us };
+            let changes = self.receivables.issue(sums, &self.terms, &self.names, issuing)?;
+            all.documents.extend(changes.documents);
+            all.allocations.extend(changes.allocations);
+            all.entries.extend(changes.entries);
+        }
+        let documents = in_words(&all.documents);
+        record(all, outcome)?;
+        Ok(format!("{until} is closed {documents}; what arrives late is billed in an open month"))
+    }
+
+    pub(super) fn receive(&mut self, order: &PaymentOrder, outcome: &mut Outcome) -> Result<String, PostingError> {
+        let holder = (self.names.intern(&order.customer), self.names.intern(&order.currency));
+        let times = self.times(&outcome.control, order.received_us);
+        let changes = self.receivables.receive(order, holder, times)?;
+        let message = self.paid(&changes.allocations, &format!("{} {}", order.amount, order.currency));
+        record(changes, outcome)?;
+        Ok(message)
+    }
+
+    pub(super) fn credit(&mut self, order: &CreditOrder, outcome: &mut Outcome) -> Result<String, PostingError> {
+        let holder = (self.names.intern(&order.customer), self.names.intern(&order.currency));
+        let times = self.times(&outcome.control, outcome.control.recorded_us);
+        let changes = self.receivables.credit(order, holder, &self.terms, times)?;
+        let number = changes.documents.first().map(|document| document.number.clone()).unwrap_or_default();
+        let message = self.paid(&changes.allocations, &number);
+        record(changes, outcome)?;
+        Ok(message)
+    }
+
+    /// Which invoices something paid, in words.
+    fn paid(&self, allocations: &[Allocation], what: &str) -> String {
+        if allocations.is_empty() {
+            return format!("{what} is kept for what comes: no invoice is open");
+        }
+        let part = |allocation: &Allocation| {
+            let open = self.receivables.open(&allocation.invoice).unwrap_or_default();
+            let state = if open.pico() == 0 { "nothing".to_owned() } else { open.to_string() };
+            format!("{} of {}, of which {state} is open", allocation.amount, allocation.invoice)
+        };
+        format!("{what} paid {}", allocations.iter().map(part).collect::<Vec<_>>().join("; "))
+    }
+
+    /// From when an act counts: from the moment that it says, or the first one
+    /// of the first month that is not closed.
+    fn times(&self, control: &ControlRow, meant_us: i64) -> Times {
+        let open_us = self.periods.last_closed().map_or(i64::MIN, |last| last.end().us());
+        Times { offset: control.offset, recorded_us: control.recorded_us, effective_us: meant_us.max(open_us) }
+    }
+
+    /// Takes up a document that was issued before a restart.
+    ///
+    /// # Errors
+    /// [`PostingError::Overflow`] where a sum leaves the range of money.
+    pub fn restore_document(&mut self, document: &Document) -> Result<(), PostingError> {
+        Ok(self.receivables.restore_document(document)?)
+    }
+
+    /// Takes up a payment that was received before a restart.
+    pub fn restore_payment(&mut self, payment: &Payment) {
+        self.receivables.restore_payment(payment);
+    }
+
+    /// Takes up an allocation that was made before a restart. Documents,
+    /// payments and allocations come in the order of their control events, and
+    /// of one event in this order.
+    ///
+    /// # Errors
+    /// [`PostingError::Overflow`] where a sum leaves the range of money.
+    pub fn restore_allocation(&mut self, allocation: &Allocation) -> Result<(), PostingError> {
+        Ok(self.receivables.restore_allocation(allocation)?)
+    }
+}
+
+/// Which documents were issued: how many, and their numbers by entity.
+fn in_words(documents: &[Document]) -> String {
+    let mut numbers: BTreeMap<&str, (&str, &str)> = BTreeMap::new();
+    for document in documents {
+        let of_entity = numbers.entry(&document.entity).or_insert((&document.number, &document.number));
+        of_entity.1 = &document.number;
+    }
+    let range = |(first, last): &(&str, &str)| {
+        if first == last { (*first).to_owned() } else { format!("{first} to {last}") }
+    };
+    let ranges = numbers.values().map(range).collect::<Vec<_>>().join(", ");
+    match documents.len() {
+        0 => "without invoices".to_owned(),
+        1 => format!("with 1 document, {ranges}"),
+        count => format!("with {count} documents, {ranges}"),
+    }
+}
+
+/// Puts what follows from an act into its outcome.
+fn record(changes: Changes, outcome: &mut Outcome) -> Result<(), PostingError> {
+    outcome.documents = changes.documents;
+    outcome.payment = changes.payment;
+    outcome.allocations = changes.allocations;
+    outcome.entries = changes.entries.into_iter().map(Entry::checked).collect::<Result<_, _>>()?;
+    Ok(())
+}

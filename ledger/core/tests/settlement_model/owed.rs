@@ -1,0 +1,133 @@
+//! The slow model of what customers owe: a list of invoices, a pot of money
+//! for each customer, and one loop that empties pots into open invoices.
+
+use std::collections::BTreeMap;
+
+/// One cent in 10^-12.
+pub const CENT: i128 = 10_000_000_000;
+
+/// An invoice of the model.
+#[derive(Debug, Clone)]
+pub struct Owing {
+    pub number: String,
+    pub customer: String,
+    pub total: i128,
+    pub open: i128,
+    tax: i128,
+    credited: i128,
+}
+
+/// All of it; amounts in 10^-12.
+#[derive(Debug, Clone, Default)]
+pub struct Owed {
+    /// Entity and per cent of tax, of one customer or of the others.
+    pub terms: BTreeMap<Option<String>, (String, i128)>,
+    pub invoices: Vec<Owing>,
+    /// Number, customer and total of everything that was issued.
+    pub issued: Vec<(String, String, i128)>,
+    numbers: BTreeMap<String, u32>,
+    pots: BTreeMap<String, i128>,
+    tax: i128,
+    rounding: i128,
+    refunds: i128,
+    bank: i128,
+}
+
+/// A fraction, half away from zero.
+fn round(numerator: i128, denominator: i128) -> i128 {
+    (2 * numerator + numerator.signum() * denominator) / (2 * denominator)
+}
+
+impl Owed {
+    fn terms_of(&self, customer: &str) -> (String, i128) {
+        let own = self.terms.get(&Some(customer.to_owned()));
+        own.or_else(|| self.terms.get(&None)).cloned().unwrap_or_else(|| ("INV".to_owned(), 0))
+    }
+
+    fn number(&mut self, entity: &str) -> String {
+        let last = self.numbers.entry(entity.to_owned()).or_default();
+        *last += 1;
+        format!("{entity}-{last:06}")
+    }
+
+    /// A month of one customer.
+    pub fn issue(&mut self, customer: &str, subtotal: i128) {
+        let (entity, per_cent) = self.terms_of(customer);
+        let net = round(subtotal, CENT) * CENT;
+        let tax = round(subtotal * per_cent, 100 * CENT) * CENT;
+        let total = net + tax;
+        self.rounding += subtotal - net;
+        self.tax -= tax;
+        if total == 0 {
+            return;
+        }
+        let number = self.number(&entity);
+        self.issued.push((number.clone(), customer.to_owned(), total));
+        if total > 0 {
+            let customer = customer.to_owned();
+            self.invoices.push(Owing { number, customer, total, open: total, tax, credited: 0 });
+        } else {
+            *self.pots.entry(customer.to_owned()).or_default() -= total;
+        }
+        self.empty(customer, None);
+    }
+
+    pub fn pay(&mut self, customer: &str, amount: i128, named: Option<&str>) {
+        self.bank += amount;
+        *self.pots.entry(customer.to_owned()).or_default() += amount;
+        self.empty(customer, named);
+    }
+
+    /// What can still be taken back of an invoice.
+    pub fn left(&self, number: &str) -> i128 {
+        let found = self.invoices.iter().find(|invoice| invoice.number == number);
+        found.map_or(0, |invoice| invoice.total - invoice.credited)
+    }
+
+    pub fn credit(&mut self, customer: &str, amount: i128, named: Option<&str>) {
+        let (mut tax, mut entity) = (0, self.terms_of(customer).0);
+        if let Some(invoice) = self.invoices.iter_mut().find(|invoice| Some(invoice.number.as_str()) == named) {
+            let until = |credited: i128| round(invoice.tax * credited, invoice.total * CENT) * CENT;
+            tax = until(invoice.credited + amount) - until(invoice.credited);
+            invoice.credited += amount;
+            entity = invoice.number.split('-').next().unwrap_or_default().to_owned();
+        }
+        self.tax += tax;
+        self.refunds += amount - tax;
+        let number = self.number(&entity);
+        self.issued.push((number, customer.to_owned(), -amount));
+        *self.pots.entry(customer.to_owned()).or_default() += amount;
+        self.empty(customer, named);
+    }
+
+    /// Pays what is open, the named invoice before all others.
+    fn empty(&mut self, customer: &str, named: Option<&str>) {
+        let pot = self.pots.entry(customer.to_owned()).or_default();
+        let (first, rest): (Vec<_>, Vec<_>) =
+            self.invoices.iter_mut().partition(|invoice| Some(invoice.number.as_str()) == named);
+        for invoice in first.into_iter().chain(rest).filter(|invoice| invoice.customer == customer) {
+            let paid = invoice.open.min(*pot);
+            invoice.open -= paid;
+            *pot -= paid;
+        }
+    }
+
+    /// Adds what is open, what is held and what the platform has.
+    pub fn add_to(&self, balances: &mut BTreeMap<String, i128>) {
+        let mut add = |account: String, amount: i128| *balances.entry(account).or_default() += amount;
+        for invoice in &self.invoices {
+            add(format!("{}/receivable", invoice.customer), invoice.open);
+        }
+        for (customer, pot) in &self.pots {
+            add(format!("{customer}/credit"), -pot);
+        }
+        for (account, amount) in [
+            ("platform/tax", self.tax),
+            ("platform/rounding", self.rounding),
+            ("platform/refunds", self.refunds),
+            ("treasury/bank", self.bank),
+        ] {
+            add(account.to_owned(), amount);
+        }
+    }
+}

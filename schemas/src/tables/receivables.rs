@@ -1,0 +1,108 @@
+//! The tables of what customers owe and pay. `_offset` is the offset of the
+//! control event that a row follows from.
+
+use super::settlement::{CURRENCY, OFFSET, STATISTICS};
+use super::{Encoding, Kind, Table, WrittenBy, column, decimal, delta, some_text, text};
+
+/// On what terms customers are invoiced.
+pub const TERMS: Table = Table {
+    name: "terms",
+    comment: "One row per change of terms. A customer has its last ones, or the last ones without a customer.",
+    written_by: WrittenBy::Settlement,
+    columns: &[
+        OFFSET,
+        some_text("customer", "Whose terms they are; null for all that have none of their own."),
+        text("entity", "Code of the legal entity that issues the invoices."),
+        delta("due_days", Kind::Int, "How long the customer has to pay (days)."),
+        some_text("tax_name", "What the tax is called; null where there is none."),
+        decimal("tax_rate", 13, 12, true, "The tax's part of the subtotal, 0 to 1; null where there is none."),
+    ],
+    statistics: STATISTICS,
+};
+
+/// Invoices and credit notes.
+pub const INVOICES: Table = Table {
+    name: "invoices",
+    comment: "One row per invoice and credit note that was issued. What is open of one is its total less its allocations.",
+    written_by: WrittenBy::Settlement,
+    columns: &[
+        OFFSET,
+        delta("line", Kind::Int, "Number of the row among those of its control event, from 1."),
+        column(
+            "number",
+            Kind::Text,
+            false,
+            Encoding::Plain,
+            "Its number: the entity's code and a count without gaps, for example INV-000012.",
+        ),
+        text("kind", "invoice, or credit_note with a negative total."),
+        text("entity", "Code of the legal entity that issued it."),
+        text("customer", "Whose it is."),
+        CURRENCY,
+        some_text("period", "The month that it is for (UTC); null for a credit that somebody gave."),
+        decimal("subtotal", 38, 12, false, "Exact sum of its lines, in the currency's unit."),
+        decimal("net", 38, 12, false, "The subtotal rounded to the currency's cents, half away from zero."),
+        some_text("tax_name", "What the tax is called; null where there is none."),
+        decimal("tax_rate", 13, 12, true, "The tax's part of the subtotal, 0 to 1; null where there is none."),
+        decimal("tax", 38, 12, false, "Tax on the subtotal, rounded to the currency's cents, half away from zero."),
+        decimal("total", 38, 12, false, "Net and tax: what is to be paid; negative for a credit note."),
+        some_text("corrects", "Number of the invoice that a credit note takes back; null where it is none."),
+        column("reason", Kind::Text, true, Encoding::Plain, "Why a credit was given, in words; null for a month's."),
+        column("issued_at", Kind::Time, false, Encoding::Dictionary, "When it was issued (UTC)."),
+        column(
+            "due_at",
+            Kind::Time,
+            true,
+            Encoding::Dictionary,
+            "When an invoice is to be paid (UTC); null for a credit note.",
+        ),
+    ],
+    statistics: STATISTICS,
+};
+
+/// Money that came in.
+pub const PAYMENTS: Table = Table {
+    name: "payments",
+    comment: "One row per payment that came in from a customer.",
+    written_by: WrittenBy::Settlement,
+    columns: &[
+        OFFSET,
+        column(
+            "payment",
+            Kind::Text,
+            false,
+            Encoding::Plain,
+            "Its name: payment- and the control event's offset, for example payment-12.",
+        ),
+        text("customer", "Who paid."),
+        CURRENCY,
+        decimal("amount", 38, 12, false, "How much, in the currency's unit."),
+        delta("received_at", Kind::Time, "When the bank had it (UTC)."),
+        column("invoice", Kind::Text, true, Encoding::Plain, "Number of the invoice that it names; null where none."),
+        column("reference", Kind::Text, false, Encoding::Plain, "What the bank says of it; may be empty."),
+    ],
+    statistics: STATISTICS,
+};
+
+/// What paid what.
+pub const ALLOCATIONS: Table = Table {
+    name: "allocations",
+    comment: "One row per part of an invoice that a payment or a credit note settled.",
+    written_by: WrittenBy::Settlement,
+    columns: &[
+        OFFSET,
+        delta("line", Kind::Int, "Number of the row among those of its control event, from 1."),
+        column("invoice", Kind::Text, false, Encoding::Plain, "Number of the invoice."),
+        column(
+            "source",
+            Kind::Text,
+            false,
+            Encoding::Plain,
+            "The payment (payments.payment) or the credit note (invoices.number) that was used.",
+        ),
+        text("customer", "Whose both are."),
+        CURRENCY,
+        decimal("amount", 38, 12, false, "How much of the invoice, in the currency's unit."),
+    ],
+    statistics: STATISTICS,
+};

@@ -1,0 +1,159 @@
+//! Options of the commands about what customers owe and what accounts hold.
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
+
+use super::RowFormat;
+
+/// What to do with terms.
+#[derive(Debug, Subcommand)]
+pub enum TermsCommand {
+    /// Put terms in force, for one customer or for all that have none.
+    #[command(after_help = "\
+Examples:
+  stempoint terms set --entity SPEU --due-days 14 --tax VAT=0.19
+  stempoint terms set --customer acme --entity SPUS --due-days 30
+
+Invoices that were issued keep the terms that held then.")]
+    Set {
+        /// The customer; all that have no terms of their own where it is left out.
+        #[arg(long)]
+        customer: Option<String>,
+        /// Code of the legal entity that issues; its documents are numbered without gaps.
+        #[arg(long)]
+        entity: String,
+        /// How many days the customer has to pay.
+        #[arg(long, default_value_t = 30)]
+        due_days: u32,
+        /// A tax on the exact amount, for example VAT=0.19.
+        #[arg(long, value_name = "NAME=RATE")]
+        tax: Option<String>,
+    },
+    /// List all terms that were put in force, the newest last.
+    #[command(after_help = "Example:\n  stempoint terms list")]
+    List {
+        /// How to print the rows.
+        #[arg(long, value_enum, default_value = "table")]
+        format: RowFormat,
+    },
+}
+
+/// What to do with payments.
+#[derive(Debug, Subcommand)]
+pub enum PaymentCommand {
+    /// Take note of one payment.
+    #[command(after_help = "\
+Example:
+  stempoint payment add acme 199.02 --invoice INV-000012
+  stempoint payment add acme 25 --received 2023-12-05T00:00:00Z --id bank-17
+
+The named invoice is paid first, then the oldest open one; what is left is kept for
+what comes. The same --id again changes nothing.")]
+    Add(PaymentArgs),
+    /// Take note of the payments in a bank's file (CSV).
+    #[command(after_help = "\
+Example:
+  stempoint payment import statement-2023-12.csv
+
+The columns, in any order: id, received_at, amount, currency, reference, and, where
+the bank knows them, customer and invoice. A row without a customer belongs to the
+invoice that its reference names; one that names none is left out and printed.
+Importing the same file again changes nothing.")]
+    Import {
+        /// The file.
+        file: PathBuf,
+        /// What tells this bank's ids from another's.
+        #[arg(long, default_value = "bank")]
+        source: String,
+    },
+    /// List payments and what they paid.
+    #[command(after_help = "Example:\n  stempoint payment list --format csv")]
+    List {
+        /// How to print the rows.
+        #[arg(long, value_enum, default_value = "table")]
+        format: RowFormat,
+    },
+}
+
+/// Options of `payment add`.
+#[derive(Debug, Args)]
+pub struct PaymentArgs {
+    /// Who paid.
+    pub customer: String,
+    /// How much, in whole cents.
+    pub amount: String,
+    /// The currency.
+    #[arg(long, default_value = "USD")]
+    pub currency: String,
+    /// The invoice that is paid first.
+    #[arg(long, value_name = "NUMBER")]
+    pub invoice: Option<String>,
+    /// When the bank had it (RFC 3339) [default: now].
+    #[arg(long, value_name = "TIME")]
+    pub received: Option<String>,
+    /// What the bank says of it.
+    #[arg(long, default_value = "")]
+    pub reference: String,
+    /// The bank's id of it, so that it counts once [default: a random one].
+    #[arg(long, requires = "received")]
+    pub id: Option<String>,
+}
+
+/// Options of `credit`.
+#[derive(Debug, Args)]
+pub struct CreditArgs {
+    /// Who gets it.
+    pub customer: String,
+    /// How much, tax included; all that is left of the invoice where it is left out.
+    pub amount: Option<String>,
+    /// The currency.
+    #[arg(long, default_value = "USD")]
+    pub currency: String,
+    /// The invoice that it takes back.
+    #[arg(long, value_name = "NUMBER")]
+    pub invoice: Option<String>,
+    /// Why, for the record.
+    #[arg(long)]
+    pub reason: String,
+}
+
+/// Options of `invoices`.
+#[derive(Debug, Args)]
+pub struct InvoicesArgs {
+    /// Only this customer's.
+    #[arg(long)]
+    pub customer: Option<String>,
+    /// Only those that are not paid.
+    #[arg(long)]
+    pub open: bool,
+    /// How to print the rows.
+    #[arg(long, value_enum, default_value = "table")]
+    pub format: RowFormat,
+}
+
+/// Options of `accounts`.
+#[derive(Debug, Args)]
+pub struct AccountsArgs {
+    /// Only accounts that begin with this, for example customer/acme.
+    pub prefix: Option<String>,
+    /// How to print the rows.
+    #[arg(long, value_enum, default_value = "table")]
+    pub format: RowFormat,
+}
+
+/// Options of `balance`.
+#[derive(Debug, Args)]
+pub struct BalanceArgs {
+    /// The account, or what its name begins with up to a slash: customer/acme.
+    pub account: String,
+    /// Only what counts up to this moment (RFC 3339).
+    #[arg(long, value_name = "TIME")]
+    pub at: Option<String>,
+    /// Only what the books knew then: a ledger version, or a moment (RFC 3339) by the log's record times.
+    #[arg(long, value_name = "VERSION|TIME")]
+    pub known_at: Option<String>,
+    /// How to print the rows.
+    #[arg(long, value_enum, default_value = "table")]
+    pub format: RowFormat,
+}

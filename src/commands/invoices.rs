@@ -1,0 +1,50 @@
+//! `stempoint invoices`: what was issued, and what of it is paid.
+
+use std::collections::HashMap;
+
+use anyhow::Result;
+use arrow::array::StringArray;
+use stempoint_schemas::row::typed;
+use stempoint_schemas::tables::INVOICES;
+use stempoint_store::ReadOptions;
+
+use super::sql;
+use crate::access::Access;
+use crate::cli::InvoicesArgs;
+use crate::context::Context;
+
+pub fn run(context: &Context, args: &InvoicesArgs) -> Result<()> {
+    let mut conditions = vec!["true".to_owned()];
+    if let Some(customer) = &args.customer {
+        conditions.push(format!("customer = '{}'", customer.replace('\'', "''")));
+    }
+    if args.open {
+        conditions.push("open > 0".to_owned());
+    }
+    let query = format!(
+        "SELECT number, kind, customer, period, currency, net, tax, total, paid, credited, open, status, due_at \
+         FROM invoice_status WHERE {} ORDER BY _offset, line",
+        conditions.join(" AND ")
+    );
+    sql::print(context, &query, args.format, None)
+}
+
+/// The customer of each invoice by number.
+pub fn customers_of_invoices(access: &Access) -> Result<HashMap<String, String>> {
+    let table = access.ledger().table(&INVOICES);
+    let snapshot = access.block_on(table.refresh())?;
+    let mut customers = HashMap::new();
+    for file in snapshot.files() {
+        let columns = ["number", "kind", "customer"];
+        let options = ReadOptions { columns: Some(&columns), ..ReadOptions::default() };
+        for batch in table.read_file(file, &options)? {
+            let batch = batch?;
+            let text = |column: &str| typed::<StringArray>(&batch, column);
+            let (numbers, kinds, of) = (text("number")?, text("kind")?, text("customer")?);
+            for row in (0..batch.num_rows()).filter(|row| kinds.value(*row) == "invoice") {
+                customers.insert(numbers.value(row).to_owned(), of.value(row).to_owned());
+            }
+        }
+    }
+    Ok(customers)
+}

@@ -1,0 +1,87 @@
+//! `stempoint payment` and `credit`: what comes in from customers, and what
+//! they no longer owe.
+
+mod bank;
+
+use anyhow::{Result, anyhow};
+use stempoint_core::control::Act;
+use stempoint_core::receivables::{CreditOrder, PaymentOrder};
+use stempoint_core::settlement::Answer;
+use stempoint_schemas::money::Amount;
+use stempoint_schemas::time::Instant;
+
+use super::sql;
+use crate::access::Access;
+use crate::cli::{CreditArgs, PaymentArgs, PaymentCommand};
+use crate::context::Context;
+
+/// Whose ids `--id` names.
+const SOURCE: &str = "operator/cli";
+
+pub fn run(context: &Context, command: &PaymentCommand) -> Result<()> {
+    match command {
+        PaymentCommand::Add(args) => add(context, args),
+        PaymentCommand::Import { file, source } => bank::import(context, file, source),
+        PaymentCommand::List { format } => sql::print(
+            context,
+            "SELECT p.payment, p.received_at, p.customer, p.currency, p.amount, coalesce(sum(a.amount), 0) AS used, \
+             string_agg(a.invoice, ', ' ORDER BY a._offset, a.line) AS paid, p.reference \
+             FROM payments p LEFT JOIN allocations a ON a.source = p.payment \
+             GROUP BY p._offset, p.payment, p.received_at, p.customer, p.currency, p.amount, p.reference \
+             ORDER BY p._offset",
+            *format,
+            None,
+        ),
+    }
+}
+
+fn add(context: &Context, args: &PaymentArgs) -> Result<()> {
+    let received = match &args.received {
+        Some(text) => Instant::parse(text)?,
+        None => now()?,
+    };
+    let act = Act::Payment(PaymentOrder {
+        customer: args.customer.clone(),
+        currency: args.currency.clone(),
+        amount: amount(&args.amount)?,
+        received_us: received.us(),
+        invoice: args.invoice.clone(),
+        reference: args.reference.clone(),
+    });
+    let access = Access::open(context)?;
+    let done = match &args.id {
+        None => access.control(&act),
+        Some(id) => access.control_once(SOURCE, id, &act).and_then(|row| match row.answer {
+            Answer::Applied | Answer::Duplicate => Ok(row),
+            other => Err(anyhow!("{} by settlement: {}", other.name(), row.message)),
+        }),
+    };
+    let row = access.finish(done)?;
+    println!("{} (control event {})", row.message, row.offset);
+    Ok(())
+}
+
+pub fn credit(context: &Context, args: &CreditArgs) -> Result<()> {
+    let act = Act::Credit(CreditOrder {
+        customer: args.customer.clone(),
+        currency: args.currency.clone(),
+        amount: args.amount.as_deref().map(amount).transpose()?,
+        invoice: args.invoice.clone(),
+        reason: args.reason.clone(),
+    });
+    let access = Access::open(context)?;
+    let done = access.control(&act);
+    let row = access.finish(done)?;
+    println!("{} (control event {})", row.message, row.offset);
+    Ok(())
+}
+
+fn amount(text: &str) -> Result<Amount> {
+    Amount::parse(text).map_err(|error| anyhow!("the amount {text:?}: {error}"))
+}
+
+fn now() -> Result<Instant> {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH)?;
+    let us = i64::try_from(since.as_micros())?;
+    Instant::from_us(us).ok_or_else(|| anyhow!("this machine's clock is outside the years 1 to 9999"))
+}
