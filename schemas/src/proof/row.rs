@@ -159,6 +159,34 @@ impl Row {
         }
     }
 
+    /// What the row says, for people.
+    pub fn summary(&self) -> Content {
+        let mut summary = Content::default();
+        if let Some(place) = self.place() {
+            summary.put("partition", place.partition);
+            summary.put("offset", place.offset);
+            summary.put("recorded_at", place.recorded_at.clone());
+        }
+        match self {
+            Row::Accepted(row) => {
+                summary.put("source", row.source.as_str());
+                summary.0.extend(row.content.0.iter().cloned());
+            }
+            Row::Duplicate(row) => {
+                summary.put("source", row.source.as_str());
+                summary.put("original_offset", row.original_offset);
+            }
+            Row::Rejected(row) => {
+                let text = |bytes: &Hex<Vec<u8>>| String::from_utf8_lossy(&bytes.0).into_owned();
+                summary.put("reason", row.reason.as_str());
+                summary.put("key", row.key.as_ref().map(text));
+                summary.put("value_bytes", row.value.0.len());
+            }
+            Row::Settled(row) => summary.0.extend(row.content.0.iter().cloned()),
+        }
+        summary
+    }
+
     /// What is hashed and what is shown agree.
     pub(super) fn check(&self) -> Result<(), ProofError> {
         match self {
