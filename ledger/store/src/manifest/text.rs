@@ -49,6 +49,10 @@ pub(super) fn read(folder: &Path) -> Result<Option<(Manifest, PublicKey)>, Manif
         return Err(damaged("its format is another one than this version reads".to_owned()));
     }
     let key = PublicKey::parse(&signed.key).map_err(|error| damaged(error.to_string()))?;
+    // People may write a key in capitals; here it has one text.
+    if key.to_string() != signed.key {
+        return Err(damaged("its key is not written in lower case".to_owned()));
+    }
     let signature = <[u8; 64]>::try_from(signed.signature.0.as_slice());
     let signature = signature.map_err(|_| damaged("its signature has not 64 bytes".to_owned()))?;
     if !key.has_signed(&message(&signed.manifest, &path)?, &signature) {
@@ -90,11 +94,13 @@ mod tests {
         let file = folder.path().join(LIST);
         let text = fs::read(&file).expect("a file");
         for at in 0..text.len() {
-            let mut changed = text.clone();
-            changed[at] ^= 1 << (at % 8);
-            fs::write(&file, &changed).expect("a file");
-            let error = read(folder.path()).expect_err("damaged").to_string();
-            assert!(error.contains("is damaged"), "{error}");
+            for bit in 0..8 {
+                let mut changed = text.clone();
+                changed[at] ^= 1 << bit;
+                fs::write(&file, &changed).expect("a file");
+                let error = read(folder.path()).expect_err("damaged").to_string();
+                assert!(error.contains("is damaged"), "{error}");
+            }
         }
     }
 }
