@@ -1,13 +1,17 @@
 //! The command line: names, options, help with examples.
 
+mod bench;
 mod money;
+mod proofs;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+pub use bench::BenchCommand;
 pub use money::{AccountsArgs, BalanceArgs, CreditArgs, InvoicesArgs, PaymentArgs, PaymentCommand, TermsCommand};
+pub use proofs::{HeadArgs, HeadFormat, ManifestCommand, ProveArgs, VerifyProofArgs};
 
 /// The data and accounting backbone of a decentralised AI compute network.
 #[derive(Debug, Parser)]
@@ -17,7 +21,8 @@ Examples:
   stempoint up                                take events over HTTP, fold and settle them
   stempoint sql \"SELECT * FROM commits ORDER BY version DESC LIMIT 5\"
 
-Exit codes: 0 done, 1 failed, 2 wrong arguments, 3 an audit or a comparison found differences.")]
+Exit codes: 0 done, 1 failed, 2 wrong arguments, 3 an audit or a comparison found differences,
+4 a proof holds in itself but was compared with no published head.")]
 pub struct Cli {
     /// Options of all commands.
     #[command(flatten)]
@@ -130,6 +135,30 @@ or was earned.")]
     /// Check the books: every event once, nothing lost, every entry balanced, nothing changed.
     #[command(after_help = "Example:\n  stempoint audit && echo clean")]
     Audit,
+    /// Print the head of the books: what to publish, so that nothing can be changed unnoticed.
+    #[command(
+        after_help = "Example:\n  stempoint head\n  stempoint head --version 12 --format json\n  stempoint head >> published-heads.txt"
+    )]
+    Head(HeadArgs),
+    /// Write a proof that an event is in the books.
+    #[command(
+        after_help = "Example:\n  stempoint prove call-17 --source sdk/my-app --out call-17.proof.json\n  stempoint prove --at 3:1042            a record by its place, a refused one too\n  stempoint prove --row charges:12:3     a row that settlement wrote\n  stempoint prove --row journal:12:1:2"
+    )]
+    Prove(ProveArgs),
+    /// Check a proof offline, against a head that was published.
+    #[command(after_help = "\
+Example:
+  stempoint verify-proof call-17.proof.json --head 42:9d61b19d…
+  stempoint verify-proof call-17.proof.json --head published-heads.txt
+
+It needs no data folder and no network.
+Exit codes: 0 the row is in the books that the head stands for, 1 a file cannot be
+read, 3 the proof does not hold or is of another head, 4 it holds in itself, but no
+head was given to compare it with.")]
+    VerifyProof(VerifyProofArgs),
+    /// Sign the list of all files of the tables, or check the files against it.
+    #[command(subcommand)]
+    Manifest(ManifestCommand),
     /// Fold and settle everything again elsewhere and compare.
     #[command(after_help = "Example:\n  stempoint rebuild --from lake --into /tmp/rebuilt")]
     Rebuild(RebuildArgs),
@@ -382,38 +411,4 @@ pub struct RebuildArgs {
     /// A new folder for the result.
     #[arg(long, value_name = "DIR")]
     pub into: PathBuf,
-}
-
-/// What to measure.
-#[derive(Debug, Subcommand)]
-pub enum BenchCommand {
-    /// Ingest and settlement, with the roofline.
-    #[command(
-        after_help = "Example:\n  stempoint bench fold --events 5000000\n  stempoint bench fold --kafka localhost:9092 --format json"
-    )]
-    Fold {
-        /// How many events.
-        #[arg(long, default_value_t = 5_000_000)]
-        events: u64,
-        /// How to print the figures.
-        #[arg(long, value_enum, default_value = "table")]
-        format: RowFormat,
-    },
-    /// The deduplication index alone.
-    #[command(after_help = "Example:\n  stempoint bench dedup --keys 50000000")]
-    Dedup {
-        /// How many random keys.
-        #[arg(long, default_value_t = 50_000_000)]
-        keys: u64,
-    },
-    /// From an event to its row, at a steady rate.
-    #[command(after_help = "Example:\n  stempoint bench latency --rate 20000 --seconds 600")]
-    Latency {
-        /// Events per second.
-        #[arg(long, default_value_t = 20_000)]
-        rate: u64,
-        /// For how long.
-        #[arg(long, default_value_t = 600)]
-        seconds: u64,
-    },
 }

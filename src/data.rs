@@ -51,6 +51,11 @@ impl DataFolder {
         self.0.join("settlement")
     }
 
+    /// The signed list of the tables' files.
+    pub fn manifest(&self) -> PathBuf {
+        self.0.join("manifest")
+    }
+
     fn lock_file(&self) -> PathBuf {
         self.0.join("lock")
     }

@@ -1,10 +1,11 @@
 //! The maintenance schedule: merging files, checkpoints, cleaning the Delta
-//! log, removing old files, trimming the event log.
+//! log, removing old files, trimming the event log, signing the list of files.
 //!
 //! Invariants: never inside a commit; only rows below W are merged; the event
 //! log is trimmed only below the watermark, whose files are synced, and below
 //! what is to be kept of it.
 
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
@@ -15,6 +16,7 @@ use stempoint_schemas::tables::{self, WrittenBy};
 use stempoint_store::DataFile;
 use stempoint_store::ledger::{Ledger, bounds};
 use stempoint_store::maintenance::{CompactionPlan, Schedule, maintain, vacuum};
+use stempoint_store::manifest::renew;
 use tokio::runtime::Handle;
 
 /// How often what is done.
@@ -27,14 +29,18 @@ pub struct Options {
     /// Records of each partition of the event log that are kept below the
     /// watermark; `None` keeps all.
     pub log_records_kept: Option<u64>,
+    /// The folder of the signed list of files.
+    pub manifest: PathBuf,
 }
 
-impl Default for Options {
-    fn default() -> Options {
+impl Options {
+    /// The usual ones, for the manifest in that folder.
+    pub fn new(manifest: PathBuf) -> Options {
         Options {
             interval: Duration::from_secs(60),
             vacuum_interval: Duration::from_secs(1800),
             log_records_kept: Some(50_000_000),
+            manifest,
         }
     }
 }
@@ -82,6 +88,12 @@ pub async fn round(ledger: &Ledger, log: &dyn EventLog, options: &Options, with_
     }
     if let Some(kept) = options.log_records_kept {
         trim(&head, log, kept)?;
+    }
+    // Last, so that what was merged and removed is on the list as it is now.
+    let renewed = renew(ledger, &options.manifest).await?;
+    tracing::debug!(files = renewed.files, hashed = renewed.hashed, "signed the list of files");
+    for problem in renewed.problems {
+        tracing::warn!("a file of the tables is not what it was: {problem}; see `stempoint manifest verify`");
     }
     Ok(())
 }

@@ -5,6 +5,7 @@ pub mod audit;
 pub mod dedup;
 pub mod fold;
 pub mod log;
+pub mod prove;
 pub mod rebuild;
 pub mod settlement;
 mod unwatched;

@@ -15,7 +15,9 @@ use arrow::datatypes::{DataType, Field, Int32Type, Int64Type, TimestampMicroseco
 use arrow::error::ArrowError;
 
 use crate::hash::{Hash, Tree};
+use crate::hex::Hex;
 use crate::row::ColumnError;
+use crate::seal::{Seal, SealedShard};
 use crate::tables::{COMMITS, shard_fields};
 use crate::watermark::Watermarks;
 
@@ -98,34 +100,34 @@ impl Commit {
         Watermarks::from_vec(self.shards.iter().map(|shard| shard.settled).collect())
     }
 
+    /// What the hash of this row covers.
+    pub fn seal(&self) -> Seal {
+        let shard = |shard: &Shard| SealedShard {
+            watermark: shard.watermark,
+            settled: shard.settled,
+            received: shard.counts.received,
+            accepted: shard.counts.accepted,
+            duplicate: shard.counts.duplicate,
+            rejected: shard.counts.rejected,
+            tree_size: shard.tree.size(),
+            tree_root: Hex(shard.tree.root()),
+            last_record: shard.last_record.map(Hex),
+        };
+        Seal {
+            version: self.version,
+            rules: self.rules,
+            shards: self.shards.iter().map(shard).collect(),
+            control_offset: self.control_offset,
+            settlement_size: self.settlement.size(),
+            settlement_root: Hex(self.settlement.root()),
+            control_record: self.control_record.map(Hex),
+            previous_hash: Hex(self.previous_hash),
+        }
+    }
+
     /// The hash of this row and, through `previous_hash`, of all before it.
     pub fn hash(&self) -> Hash {
-        let mut hasher = blake3::Hasher::new();
-        hasher.update(&self.previous_hash);
-        hasher.update(&self.version.to_le_bytes());
-        hasher.update(&self.rules.to_le_bytes());
-        hasher.update(&(self.shards.len() as u64).to_le_bytes());
-        for shard in &self.shards {
-            let counts = shard.counts;
-            for number in [
-                shard.watermark,
-                shard.settled,
-                counts.received,
-                counts.accepted,
-                counts.duplicate,
-                counts.rejected,
-                shard.tree.size(),
-            ] {
-                hasher.update(&number.to_le_bytes());
-            }
-            hasher.update(&shard.tree.root());
-            hash_some(&mut hasher, shard.last_record.as_ref());
-        }
-        hasher.update(&self.control_offset.to_le_bytes());
-        hasher.update(&self.settlement.size().to_le_bytes());
-        hasher.update(&self.settlement.root());
-        hash_some(&mut hasher, self.control_record.as_ref());
-        *hasher.finalize().as_bytes()
+        self.seal().hash()
     }
 
     /// The row as a batch of one.
@@ -237,13 +239,6 @@ fn shards_from(array: &ArrayRef) -> Result<Vec<Shard>, ColumnError> {
             })
         })
         .collect()
-}
-
-fn hash_some(hasher: &mut blake3::Hasher, value: Option<&Hash>) {
-    match value {
-        Some(value) => hasher.update(&[1]).update(value),
-        None => hasher.update(&[0]),
-    };
 }
 
 /// Offsets and sizes stay far below 2^63; a larger one is stored as the

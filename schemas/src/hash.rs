@@ -104,11 +104,16 @@ pub fn record_hash(key: Option<&[u8]>, value: &[u8]) -> Hash {
 /// BLAKE3 and its hash twice as expensive.
 const NODE_KEY: &Hash = b"stempoint: a node of a merkle v1";
 
-fn node(left: &Hash, right: &Hash) -> Hash {
+pub(crate) fn node(left: &Hash, right: &Hash) -> Hash {
     let mut both = [0u8; 64];
     both[..32].copy_from_slice(left);
     both[32..].copy_from_slice(right);
     *blake3::keyed_hash(NODE_KEY, &both).as_bytes()
+}
+
+/// The root of a tree without leaves: the hash of nothing.
+pub(crate) fn empty_root() -> Hash {
+    *blake3::hash(b"").as_bytes()
 }
 
 /// A Merkle tree that only grows: its size and the roots of its perfect
@@ -152,7 +157,7 @@ impl Tree {
     /// The tree's root; for an empty tree the hash of nothing.
     pub fn root(&self) -> Hash {
         let mut peaks = self.peaks.iter().rev();
-        let Some(last) = peaks.next() else { return *blake3::hash(b"").as_bytes() };
+        let Some(last) = peaks.next() else { return empty_root() };
         peaks.fold(*last, |right, left| node(left, &right))
     }
 }

@@ -14,7 +14,7 @@ pub fn run(context: &Context) -> Result<ExitCode> {
     let scratch = Scratch::new()?;
     let (head, checks) = context.runtime.block_on(async {
         let ledger = Ledger::open(&context.data.lake()).await?;
-        audit(&ledger, scratch.path(), print).await.context("the audit could not be finished")
+        audit(&ledger, scratch.path(), &context.data.manifest(), print).await.context("the audit could not be finished")
     })?;
     let failed = checks.iter().filter(|check| !check.passed()).count();
     if failed == 0 {

@@ -14,7 +14,7 @@ pub fn run(context: &Context) -> Result<()> {
     let partitions = log.partitions(Topic::Usage) as usize;
     context.runtime.block_on(async {
         let ledger = Ledger::open_or_create(&context.data.lake(), partitions).await?;
-        maintenance::round(&ledger, log.as_ref(), &Options::default(), true).await?;
+        maintenance::round(&ledger, log.as_ref(), &Options::new(context.data.manifest()), true).await?;
         for table in stempoint_schemas::tables::ALL {
             let snapshot = ledger.table(table).snapshot();
             println!(

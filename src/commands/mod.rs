@@ -5,18 +5,22 @@ mod audit;
 mod bench;
 mod demo;
 mod documents;
+mod head;
 mod import;
 mod invoices;
 mod maintain;
+mod manifest;
 mod parts;
 mod payment;
 mod period;
 mod prices;
+mod prove;
 mod rebuild;
 mod rejects;
 mod sql;
 mod terms;
 mod up;
+mod verify_proof;
 mod waive;
 
 use std::process::ExitCode;
@@ -28,6 +32,8 @@ use crate::context::Context;
 
 /// An audit or a comparison found differences.
 const DIFFERENT: u8 = 3;
+/// A proof holds in itself, but there was no head to compare it with.
+const NOT_COMPARED: u8 = 4;
 
 /// The name of a command's data folder where none is given: made-up months
 /// do not belong among real books.
@@ -61,6 +67,10 @@ pub fn run(context: &Context, command: Command) -> Result<ExitCode> {
         Command::TrialBalance(args) => documents::trial_balance(context, &args)?,
         Command::Rejects(command) => rejects::run(context, &command)?,
         Command::Audit => return audit::run(context),
+        Command::Head(args) => head::run(context, &args)?,
+        Command::Prove(args) => prove::run(context, &args)?,
+        Command::VerifyProof(args) => return verify_proof::run(&args),
+        Command::Manifest(command) => return manifest::run(context, &command),
         Command::Rebuild(args) => return rebuild::run(context, &args),
         Command::Maintain => maintain::run(context)?,
         Command::Bench(command) => bench::run(context, &command)?,

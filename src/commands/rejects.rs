@@ -39,7 +39,7 @@ fn checked(reason: &str) -> Result<Reason> {
     })
 }
 
-fn parse(place: &str) -> Result<(u32, u64)> {
+pub(super) fn parse(place: &str) -> Result<(u32, u64)> {
     let (partition, offset) =
         place.split_once(':').with_context(|| format!("{place:?} is not PARTITION:OFFSET, such as 3:1042"))?;
     Ok((

@@ -46,7 +46,7 @@ pub fn run(context: &Context, args: &UpArgs) -> Result<()> {
         maintain: Some(maintenance::Options {
             interval: Duration::from_secs(args.maintenance_interval_s),
             log_records_kept: Some(args.log_records_kept),
-            ..maintenance::Options::default()
+            ..maintenance::Options::new(context.data.manifest())
         }),
     };
     let node = Node::start(&context.data, &context.log, parts, context.runtime.handle(), Arc::clone(&metrics))?;

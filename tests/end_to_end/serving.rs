@@ -79,7 +79,7 @@ fn events_over_http_become_an_invoice_while_the_server_runs() {
         assert!(metrics.contains(line), "{line} is not in\n{metrics}");
     }
     server.stop();
-    assert!(books.run(&["audit"]).contains("all 9 checks passed"));
+    assert!(books.run(&["audit"]).contains("all 10 checks passed"));
 }
 
 #[test]

@@ -82,7 +82,7 @@ fn the_audit_finds_every_change_of_a_table() {
     let import = ["import", "api_call", &calls.to_string_lossy(), "--source", "calls", "--select", select];
     assert!(books.run(&import).starts_with("received 5, accepted 3, duplicate 1, rejected 1"));
     books.run(&["invoice", "acme", "2026-01"]);
-    assert!(books.run(&["audit"]).contains("all 9 checks passed"));
+    assert!(books.run(&["audit"]).contains("all 10 checks passed"));
     for (number, (table, change, checks)) in CASES.into_iter().enumerate() {
         let data = books.folder().join(format!("changed-{number}"));
         copy(&books.data(), &data);
@@ -129,6 +129,30 @@ fn a_ledger_version_that_was_changed_without_its_hash_is_not_read() {
     });
     let error = books.fail(&["audit"]);
     assert!(error.contains("does not have the hash that is stored with it"), "{error}");
+}
+
+/// A proof is made of what was recorded, or not at all, of the rows beside the
+/// changed one too.
+#[test]
+fn no_proof_is_given_of_rows_that_were_changed() {
+    let books = Books::new();
+    let (prices, calls) = (books.file("prices.toml", PRICES), books.file("calls.csv", CALLS));
+    books.run(&["prices", "apply", &prices.to_string_lossy()]);
+    let select = "SELECT id, '2026-01-01T10:00:00Z' AS time, 'acme' AS customer, 'code-1' AS model, \
+                  'node-1' AS provider, tokens AS input_tokens, 0 AS output_tokens FROM input";
+    books.run(&["import", "api_call", &calls.to_string_lossy(), "--source", "calls", "--select", select]);
+    let rows = ["a", "d"].map(|id| vec!["prove", id]);
+    let price = vec!["prove", "--row", "prices:0:2"];
+    for command in rows.iter().chain([&price]) {
+        books.run(command);
+    }
+    let lake = books.data().join("lake");
+    replace_oldest_file(&lake, &API_CALLS, |rows| first(rows, "input_tokens", plus_one::<Int64Type>));
+    replace_oldest_file(&lake, &CONTROL, |rows| first(rows, "message", |_| words("other")));
+    for command in rows.iter().chain([&price]) {
+        let error = books.fail(command);
+        assert!(error.contains("are not those of ledger version"), "{command:?}: {error}");
+    }
 }
 
 /// Replaces the oldest file of a table by one with other rows, in the Delta

@@ -6,6 +6,7 @@
 mod chain;
 mod conservation;
 mod entries;
+mod files;
 mod periods;
 pub mod settlement_rows;
 mod usage;
@@ -41,6 +42,9 @@ pub enum AuditError {
     /// The index that finds repeated identities failed.
     #[error(transparent)]
     Dedup(#[from] DedupError),
+    /// The signed list of files cannot be used.
+    #[error(transparent)]
+    Manifest(#[from] stempoint_store::manifest::ManifestError),
 }
 
 /// One check and what it found.
@@ -74,10 +78,12 @@ impl Check {
 }
 
 /// Runs all checks at the newest ledger version. `scratch` is an empty folder
-/// for files that are needed meanwhile; `progress` hears of each check.
+/// for files that are needed meanwhile; `manifest` is the folder of the signed
+/// list of files; `progress` hears of each check.
 pub async fn audit(
     ledger: &Ledger,
     scratch: &Path,
+    manifest: &Path,
     mut progress: impl FnMut(&Check),
 ) -> Result<(Commit, Vec<Check>), AuditError> {
     let versions = ledger.versions(1).await?;
@@ -90,6 +96,8 @@ pub async fn audit(
         progress(&check);
         checks.push(check);
     };
+    // First, because a damaged file may keep the other checks from their end.
+    done(files::check(ledger, manifest).await?);
     done(chain::check(&versions, ledger.partitions()));
     for check in usage::check(ledger, &versions, &head, scratch)? {
         done(check);

@@ -77,6 +77,11 @@ impl Lake {
             .map_err(|error| StoreError::Location { location: self.url.to_string(), detail: error.to_string() })
     }
 
+    /// The lake's folder, if it is on this machine.
+    pub fn folder(&self) -> Option<&Path> {
+        self.folder.as_deref()
+    }
+
     /// The folder of a table, if the lake is on this machine.
     pub fn table_folder(&self, table: &str) -> Option<PathBuf> {
         self.folder.as_ref().map(|folder| folder.join(table))

@@ -11,6 +11,7 @@
 pub mod crash;
 pub mod ledger;
 pub mod maintenance;
+pub mod manifest;
 
 mod append;
 mod data_file;

@@ -128,7 +128,7 @@ fn measure(context: &Context, scratch: &Scratch, name: &str, sources: Sources, e
     let ledger = context.runtime.block_on(Ledger::open(&data.lake()))?;
     let encode_only = encode(&ledger)?;
     let log = node::open_log(&data, &choice)?;
-    let options = maintenance::Options { log_records_kept: None, ..maintenance::Options::default() };
+    let options = maintenance::Options { log_records_kept: None, ..maintenance::Options::new(data.manifest()) };
     context.runtime.block_on(maintenance::round(&ledger, log.as_ref(), &options, false))?;
     let table_bytes = tables::ALL.iter().map(|table| ledger.table(table).snapshot().bytes()).sum();
     let accepted: u64 = context.runtime.block_on(ledger.head())?.shards.iter().map(|shard| shard.counts.accepted).sum();

@@ -27,7 +27,10 @@ pub fn run(context: &Context, rate: u64, seconds: u64) -> Result<()> {
     let scratch = Scratch::new()?;
     let data = DataFolder::new(scratch.path().join("data"));
     let parts = Parts {
-        maintain: Some(maintenance::Options { interval: Duration::from_secs(20), ..maintenance::Options::default() }),
+        maintain: Some(maintenance::Options {
+            interval: Duration::from_secs(20),
+            ..maintenance::Options::new(data.manifest())
+        }),
         ..Parts::folds(&data)
     };
     let node = Node::start(&data, &context.log, parts, context.runtime.handle(), Arc::new(Unwatched))?;

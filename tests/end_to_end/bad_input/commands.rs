@@ -36,5 +36,5 @@ fn each_command_says_what_is_wrong_with_its_arguments() {
     wrong.must_be_none();
     assert_eq!(books.sql("SELECT count(*) AS n FROM api_calls")[0]["n"], 1);
     assert_eq!(books.sql("SELECT count(*) AS n FROM control WHERE type <> 'settle'")[0]["n"], 0);
-    assert!(books.run(&["audit"]).contains("all 9 checks passed"));
+    assert!(books.run(&["audit"]).contains("all 10 checks passed"));
 }

@@ -95,7 +95,7 @@ fn each_control_event_gets_its_answer_and_the_others_are_handled() {
         serde_json::from_str(&books.run(&["invoice", "acme", "2024-02", "--format", "json"])).expect("JSON");
     assert_eq!(invoice["total"], "1.50", "{invoice}");
     server.stop();
-    assert!(books.run(&["audit"]).contains("all 9 checks passed"));
+    assert!(books.run(&["audit"]).contains("all 10 checks passed"));
     let rebuilt = books.folder().join("rebuilt");
     books.run(&["rebuild", "--from", "log", "--into", &rebuilt.to_string_lossy()]);
 }

@@ -101,5 +101,5 @@ fn wrong_files_are_refused_before_anything_is_written_and_wrong_rows_one_by_one(
         "(SELECT count(*) FROM api_calls) + (SELECT count(*) FROM gpu_usage) + (SELECT count(*) FROM heartbeats)";
     assert_eq!(served.sql(&format!("SELECT {rows} AS n"))[0]["n"], accepted);
     server.stop();
-    assert!(served.run(&["audit"]).contains("all 9 checks passed"));
+    assert!(served.run(&["audit"]).contains("all 10 checks passed"));
 }

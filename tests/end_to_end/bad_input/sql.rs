@@ -40,5 +40,5 @@ fn each_question_is_refused_and_nothing_changes() {
     let files = std::fs::read_dir(books.folder()).expect("the folder can be read").count();
     assert_eq!(files, 2, "no file was written beside the data folder and the input");
     assert_eq!(books.run(&["sql", "SELECT * FROM api_calls ORDER BY id", "--format", "csv"]), before);
-    assert!(books.run(&["audit"]).contains("all 9 checks passed"));
+    assert!(books.run(&["audit"]).contains("all 10 checks passed"));
 }

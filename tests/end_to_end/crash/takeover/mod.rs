@@ -61,7 +61,7 @@ impl Place {
     /// was accepted with the model.
     fn check(&self, lake: &Path, sent: &[Sent], what: &str) {
         let ledger = self.ledger(lake);
-        let audited = self.runtime.block_on(audit(&ledger, &self.at("scratch"), |_| ()));
+        let audited = self.runtime.block_on(audit(&ledger, &self.at("scratch"), &self.at("manifest"), |_| ()));
         let (head, checks) = audited.unwrap_or_else(|error| panic!("{what}: the audit cannot be finished: {error}"));
         let problems: Vec<String> = checks.iter().flat_map(|check| check.problems.clone()).collect();
         assert!(problems.is_empty(), "{what}:\n{}", problems.join("\n"));
