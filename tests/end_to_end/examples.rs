@@ -6,6 +6,7 @@
 //! changes becomes the next version beside it.
 
 mod control;
+mod money;
 mod usage;
 
 use std::collections::BTreeMap;
@@ -14,14 +15,17 @@ use std::path::Path;
 use serde_json::{Value, json};
 
 /// Each version with its BLAKE3 hash, so that no edit goes unnoticed.
-const FROZEN: [(&str, &str); 8] = [
+const FROZEN: [(&str, &str); 11] = [
     ("api_call/v1.json", "f2aafe8a344106f11aea6209489fd292b59c5b746409ec1a471dabcb1fba400e"),
     ("closed/v1.json", "914592ffa49120431086f977227c6d5789d3eafb6f05942de515008ecd04143c"),
     ("closing/v1.json", "c1409338cfde3b9f4b8105a42b8b3b0dcb4d937a9e77856a3cb90610caf6ec25"),
+    ("credit/v1.json", "76d49fb181229c667dcde87f62ff175f0d6bde9944d22c93013cb817c0f3b491"),
     ("gpu_usage/v1.json", "bc4439ac54bb03d577c586c394a1fc1356f4ed19530545e983c7311e24f370d0"),
     ("heartbeat/v1.json", "20e91d44615d49e58c0e0f5d5ea71e9094791672edc71056af8212376d22cf40"),
+    ("payment/v1.json", "a257eedbbbef58578671cde42f7ddcf3730112c7335b88c6c94ff4f53f4b4e40"),
     ("price_book/v1.json", "d61a9b3dbe9fa25b90656fd229a7d6afcf3281f80f533013ca6d674e11940847"),
     ("settle/v1.json", "e927fc0680146a0884fc0b8cd76f48d304077761158558322f5a808b55d8a200"),
+    ("terms/v1.json", "566f40c4955568a7ca3bfe3d0c917366533a792eaaca1795713555bd3c615fe3"),
     ("waive/v1.json", "0a1f3bd30388cb5cc9e46c8099e1743b60ce2181f376846f258e71dc0a0bffe4"),
 ];
 
@@ -61,7 +65,9 @@ fn every_example_gives_what_it_always_gave() {
         assert!(examples.len() >= 3, "{name} has only {} examples", examples.len());
         for example in examples {
             let found = match event {
-                "price_book" | "settle" | "waive" | "closing" | "closed" => control::follow(event, &example["input"]),
+                "price_book" | "settle" | "waive" | "closing" | "closed" | "terms" | "payment" | "credit" => {
+                    control::follow(event, &example["input"])
+                }
                 _ => usage::follow(&example["input"]),
             };
             if found != example["expected"] {
