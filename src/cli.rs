@@ -29,6 +29,9 @@ pub struct Global {
     /// The data folder [default: stempoint in the user's data directory].
     #[arg(long, global = true, value_name = "DIR", env = "STEMPOINT_DATA")]
     pub data: Option<PathBuf>,
+    /// The configuration [default: stempoint.toml in the data folder, if it is there].
+    #[arg(long, global = true, value_name = "FILE", env = "STEMPOINT_CONFIG")]
+    pub config: Option<PathBuf>,
     /// Use this Kafka cluster as the event log instead of the one in the data folder.
     #[arg(long, global = true, value_name = "HOST:PORT", env = "STEMPOINT_BROKERS")]
     pub kafka: Option<String>,
@@ -84,7 +87,7 @@ Importing the same file again changes nothing, because the ids are the same.")]
     Period(PeriodCommand),
     /// Print a customer's invoice for a month.
     #[command(
-        after_help = "Example:\n  stempoint invoice acme 2023-11\n  stempoint invoice acme 2023-11 --format html > invoice.html"
+        after_help = "Example:\n  stempoint invoice acme 2023-11\n  stempoint invoice acme 2023-11 --format pdf --out acme-2023-11.pdf"
     )]
     Invoice(DocumentArgs),
     /// Print what a provider earned in a month.
@@ -130,8 +133,10 @@ pub enum DocumentFormat {
     Json,
     /// For spreadsheets.
     Csv,
-    /// A page to send and to print.
+    /// A page for the browser.
     Html,
+    /// Pages to send, to print and to keep; the JSON is attached.
+    Pdf,
 }
 
 /// Options of `demo`.
@@ -286,6 +291,9 @@ pub struct DocumentArgs {
     /// How to print it.
     #[arg(long, value_enum, default_value = "text")]
     pub format: DocumentFormat,
+    /// Where to write it [default: standard output].
+    #[arg(long, value_name = "FILE")]
+    pub out: Option<PathBuf>,
 }
 
 /// Options of `trial-balance`.

@@ -6,6 +6,8 @@ mod exact;
 mod formats;
 mod golden;
 mod measure;
+mod pdf;
+mod pictures;
 mod read_only;
 mod stored;
 mod support;
