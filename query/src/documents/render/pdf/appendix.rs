@@ -5,7 +5,7 @@
 use super::face::Face;
 use super::flow::Section;
 use super::page::{BOTTOM, Block, TOP_LATER, WIDTH};
-use super::text::{FAINT, INK, RULE, SOFT, Span, Style, wrap};
+use super::text::{FAINT, INK, SOFT, Span, Style, pack, wrap};
 use crate::documents::statement::Statement;
 
 const HEADING: Style = Style::new(Face::Bold, 10.0, INK);
@@ -17,12 +17,12 @@ const NUMBER: Style = Style::new(Face::Regular, 6.8, FAINT);
 
 /// The column of the numbers.
 const LEFT: f32 = 30.0;
+/// What joins the conditions of a query.
+const AND: &str = " AND ";
 
 pub(super) fn section(statement: &Statement, title: &str) -> Section {
     let version = statement.ledger_version.to_string();
     let mut intro = Block::new(30.0);
-    intro.rule(0.0, 0.5, RULE);
-    intro.height = 12.0;
     intro.paragraph(0.0, &[vec![Span::new(title, HEADING)]]);
     intro.height += 3.0;
     let text = [
@@ -36,7 +36,7 @@ pub(super) fn section(statement: &Statement, title: &str) -> Section {
             TEXT,
         ),
     ];
-    let lines = wrap(&text, WIDTH * 0.9);
+    let lines = wrap(&text, WIDTH);
     intro.paragraph(0.0, &lines);
     let mut blocks = vec![Block { keep: !statement.lines.is_empty(), ..intro }];
     for (index, line) in statement.lines.iter().enumerate() {
@@ -47,7 +47,13 @@ pub(super) fn section(statement: &Statement, title: &str) -> Section {
 
 /// One query: its lines stay together if a page has room for them.
 fn query(number: usize, sql: &str) -> Vec<Block> {
-    let lines = wrap(&[Span::new(sql, QUERY)], WIDTH - LEFT);
+    // A condition goes to the next line whole, if it is not longer than one.
+    let conditions: Vec<Vec<Span>> = sql
+        .split(AND)
+        .enumerate()
+        .map(|(index, part)| vec![Span::new(&if index == 0 { part.to_owned() } else { format!("AND {part}") }, QUERY)])
+        .collect();
+    let lines = pack(&conditions, &Span::new(" ", QUERY), WIDTH - LEFT, usize::MAX);
     let last = lines.len() - 1;
     let fits = lines.len() as f32 * QUERY.leading() < (BOTTOM - TOP_LATER) / 2.0;
     let block = |(index, line): (usize, Vec<Span>)| {

@@ -6,7 +6,7 @@ use super::face::Face;
 use super::flow::Section;
 use super::page::{Block, WIDTH};
 use super::table::{Cell, Column, Row, Set, table};
-use super::text::{AMBER_WASH, FAINT, INK, Line as TextLine, SOFT, Span, Style, wrap_at_most};
+use super::text::{AMBER_WASH, FAINT, INK, Line as TextLine, SOFT, Span, Style, pack};
 use crate::documents::currency::minor_units;
 use crate::documents::figures::{grouped, meter_label, moment, per, percent, since, units};
 use crate::documents::statement::{Kind, Statement, Unrated};
@@ -45,7 +45,7 @@ pub(super) fn section(statement: &Statement) -> Section {
         price.extend(since[index].iter().map(|from| vec![Span::new(&format!("from {from}"), NOTE)]));
         let mut cells = vec![
             Cell::Text(vec![vec![Span::new(&(index + 1).to_string(), NUMBER)]]),
-            Cell::Text(dimensions(&line.dimensions)),
+            Cell::Pieces(dimensions(&line.dimensions)),
             figure(&line.quantity.to_string(), usize::MAX),
             figure(&line.unit_price.with_places(2), usize::MAX),
             Cell::Text(price),
@@ -75,7 +75,7 @@ fn group(meter: Meter) -> TextLine {
     vec![Span::new(meter_label(meter), METER), Span::new("  ", METER_NAME), Span::new(meter.name(), METER_NAME)]
 }
 
-/// Each dimension in a paragraph of its own, so that a long one is cut alone.
+/// Each dimension as a piece of its own, so that a long one is cut alone.
 fn dimensions(dimensions: &[(Dimension, String)]) -> Vec<TextLine> {
     if dimensions.is_empty() {
         return vec![vec![Span::new("All usage", Style { colour: SOFT, ..TEXT })]];
@@ -136,8 +136,7 @@ fn waiting(unrated: &Unrated) -> Block {
     block.text_to(WIDTH - 12.0, baseline, &figure);
     let room = WIDTH - 12.0 - super::text::width_of(&figure) - 16.0 - 120.0;
     block.height = 2.0;
-    let lines = dimensions(&unrated.dimensions);
-    let lines: Vec<TextLine> = lines.iter().flat_map(|line| wrap_at_most(line, room.max(60.0), 4)).collect();
+    let lines = pack(&dimensions(&unrated.dimensions), &Span::new("   ", SMALL), room.max(60.0), 4);
     for line in &lines {
         block.text(120.0, block.height + TEXT.size, line);
         block.height += TEXT.leading();

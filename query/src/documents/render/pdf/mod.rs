@@ -55,8 +55,8 @@ fn pages(statement: &Statement, letterhead: &Letterhead) -> Vec<Page> {
     sections.push(appendix::section(statement, words.appendix));
     let mut pages = flow::paginate(sections);
     let foot = format!(
-        "{} · {} · {} · ledger version {}",
-        words.title, statement.party, statement.period, statement.ledger_version
+        "{} · {} · ledger version {} · {}",
+        words.title, statement.period, statement.ledger_version, statement.party
     );
     frame(&mut pages, letterhead.name(), &foot);
     pages
@@ -90,6 +90,7 @@ fn totals(statement: &Statement, words: &Words) -> page::Block {
             sum("Tax".to_owned(), statement.tax, false),
             sum(format!("{} ({})", words.total, statement.currency), statement.total, true),
         ],
+        minor_units(&statement.currency) as usize,
         rounded.then_some("Lines are exact. Only the total is rounded, half away from zero."),
     )
 }

@@ -26,11 +26,12 @@ pub(super) struct Sum {
     pub is_total: bool,
 }
 
-/// The sums, one below the other, their points too.
-pub(super) fn sums(sums: &[Sum], note: Option<&str>) -> Block {
+/// The sums, one below the other, their points too. What is finer than so many
+/// places is set in a lighter colour.
+pub(super) fn sums(sums: &[Sum], places: usize, note: Option<&str>) -> Block {
     let style = |sum: &Sum| if sum.is_total { TOTAL } else { FIGURE };
     let fraction = |sum: &Sum| style(sum).width(sum.number.find('.').map_or("", |point| &sum.number[point..]));
-    let fractions = sums.iter().map(fraction).fold(0.0, f32::max);
+    let fractions = sums.iter().filter(|sum| !sum.is_total).map(fraction).fold(0.0, f32::max);
     let widest = sums.iter().map(|sum| style(sum).width(&sum.label) + style(sum).width(&sum.number) + 40.0);
     let width = widest.fold(SUMS, f32::max).min(WIDTH);
     let mut block = Block::new(9.0);
@@ -47,7 +48,9 @@ pub(super) fn sums(sums: &[Sum], note: Option<&str>) -> Block {
         // The total is set larger: its point cannot stand below the others
         // without leaving the edge, so it ends there.
         let right = if sum.is_total { WIDTH } else { WIDTH - fractions + fraction(sum) };
-        block.text_to(right, y, &[Span::new(&sum.number, style)]);
+        let (main, fine) = split(&sum.number, places);
+        let fine = Span::new(fine, Style { colour: FAINT, ..style });
+        block.text_to(right, y, &[Span::new(main, style), fine]);
         block.height += style.leading() + 2.0;
     }
     if let Some(note) = note {
@@ -56,6 +59,12 @@ pub(super) fn sums(sums: &[Sum], note: Option<&str>) -> Block {
         block.height += NOTE.leading();
     }
     block
+}
+
+/// The number to so many places, and the rest.
+fn split(number: &str, places: usize) -> (&str, &str) {
+    let end = number.find('.').map_or(number.len(), |point| point + if places == 0 { 0 } else { places + 1 });
+    number.split_at(end.min(number.len()))
 }
 
 /// How an invoice is paid, and what else is to be said.

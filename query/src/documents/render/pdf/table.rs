@@ -7,7 +7,7 @@
 use super::face::Face;
 use super::flow::Section;
 use super::page::{Block, WIDTH};
-use super::text::{INK, Line, RULE, SOFT, Span, Style, width_of, wrap, wrap_at_most};
+use super::text::{INK, Line, RULE, SOFT, Span, Style, pack, width_of, wrap, wrap_at_most};
 
 /// Between two columns.
 const GUTTER: f32 = 10.0;
@@ -46,6 +46,8 @@ pub(super) struct Column {
 pub(super) enum Cell {
     /// Paragraphs.
     Text(Vec<Line>),
+    /// Pieces that stand side by side where there is room.
+    Pieces(Vec<Line>),
     /// What comes before the decimal point, and the point with what follows.
     Figure(Span, Line),
 }
@@ -150,6 +152,9 @@ impl Place {
                     paragraphs.iter().flat_map(|line| wrap_at_most(line, self.width, CELL_LINES_MAX)).collect();
                 self.draw(block, y, &lines)
             }
+            Cell::Pieces(pieces) => {
+                self.draw(block, y, &pack(pieces, &Span::new("   ", HEADING), self.width, CELL_LINES_MAX))
+            }
             Cell::Figure(whole, fraction) => {
                 let point = self.left + self.width - self.fraction;
                 let fits = whole.width() <= self.width - self.fraction + 0.01;
@@ -185,7 +190,9 @@ impl Cell {
     /// The size of its first line.
     fn size(&self) -> f32 {
         match self {
-            Cell::Text(paragraphs) => paragraphs.first().and_then(|line| line.first()).map_or(0.0, |s| s.style.size),
+            Cell::Text(lines) | Cell::Pieces(lines) => {
+                lines.first().and_then(|line| line.first()).map_or(0.0, |s| s.style.size)
+            }
             Cell::Figure(whole, _) => whole.style.size,
         }
     }
@@ -203,7 +210,9 @@ fn natural<'a>(column: &Column, cells: impl Iterator<Item = &'a Cell>) -> Place 
     let (mut width, mut whole, mut fraction) = (0.0_f32, 0.0_f32, 0.0_f32);
     for cell in cells {
         match cell {
-            Cell::Text(paragraphs) => width = paragraphs.iter().map(|line| width_of(line)).fold(width, f32::max),
+            Cell::Text(lines) | Cell::Pieces(lines) => {
+                width = lines.iter().map(|line| width_of(line)).fold(width, f32::max)
+            }
             Cell::Figure(before, after) => {
                 whole = whole.max(before.width());
                 fraction = fraction.max(width_of(after));

@@ -99,7 +99,25 @@ pub(super) fn wrap(spans: &[Span], width: f32) -> Vec<Line> {
     lines.finish()
 }
 
-/// The same with at most so many lines; an ellipsis says that there is more.
+/// Sets pieces side by side while they fit, with a gap between them, and goes
+/// on in the next line where one does not. A piece that is wider than a line
+/// is broken itself, into so many lines at most.
+pub(super) fn pack(pieces: &[Line], gap: &Span, width: f32, lines_max: usize) -> Vec<Line> {
+    let mut lines: Vec<Line> = Vec::new();
+    for piece in pieces {
+        if let Some(line) = lines.last_mut()
+            && width_of(line) + gap.width() + width_of(piece) <= width
+        {
+            line.push(gap.clone());
+            line.extend(piece.iter().cloned());
+        } else {
+            lines.extend(wrap_at_most(piece, width, lines_max));
+        }
+    }
+    lines
+}
+
+/// Breaks spans into at most so many lines; an ellipsis says that there is more.
 pub(super) fn wrap_at_most(spans: &[Span], width: f32, lines_max: usize) -> Vec<Line> {
     let mut lines = wrap(spans, width);
     if lines.len() > lines_max {
