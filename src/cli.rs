@@ -1,9 +1,13 @@
 //! The command line: names, options, help with examples.
 
+mod documents;
+
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+
+pub use self::documents::{DocumentArgs, DocumentFormat, InvoiceArgs, InvoiceCommand};
 
 /// The data and accounting backbone of a decentralised AI compute network.
 #[derive(Debug, Parser)]
@@ -85,11 +89,11 @@ Importing the same file again changes nothing, because the ids are the same.")]
     /// Close a month, or list months.
     #[command(subcommand)]
     Period(PeriodCommand),
-    /// Print a customer's invoice for a month.
+    /// Print a customer's invoice for a month, or verify a stored document.
     #[command(
-        after_help = "Example:\n  stempoint invoice acme 2023-11\n  stempoint invoice acme 2023-11 --format pdf --out acme-2023-11.pdf"
+        after_help = "Example:\n  stempoint invoice acme 2023-11\n  stempoint invoice acme 2023-11 --format pdf --out acme-2023-11.pdf\n  stempoint invoice verify acme-2023-11.pdf"
     )]
-    Invoice(DocumentArgs),
+    Invoice(InvoiceArgs),
     /// Print what a provider earned in a month.
     #[command(after_help = "Example:\n  stempoint earnings node-7 2023-11 --format json")]
     Earnings(DocumentArgs),
@@ -122,21 +126,6 @@ pub enum RowFormat {
     Csv,
     /// An array of objects.
     Json,
-}
-
-/// How a document is printed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum DocumentFormat {
-    /// For a terminal.
-    Text,
-    /// For programs.
-    Json,
-    /// For spreadsheets.
-    Csv,
-    /// A page for the browser.
-    Html,
-    /// Pages to send, to print and to keep; the JSON is attached.
-    Pdf,
 }
 
 /// Options of `demo`.
@@ -278,22 +267,6 @@ pub struct WaiveArgs {
     /// Why, for the record.
     #[arg(long)]
     pub reason: String,
-}
-
-/// Options of a document.
-#[derive(Debug, Args)]
-pub struct DocumentArgs {
-    /// The customer or the provider.
-    pub party: String,
-    /// The month.
-    #[arg(value_name = "YYYY-MM")]
-    pub period: String,
-    /// How to print it.
-    #[arg(long, value_enum, default_value = "text")]
-    pub format: DocumentFormat,
-    /// Where to write it [default: standard output].
-    #[arg(long, value_name = "FILE")]
-    pub out: Option<PathBuf>,
 }
 
 /// Options of `trial-balance`.

@@ -3,18 +3,29 @@
 
 use std::io::{IsTerminal, Write};
 use std::path::Path;
+use std::process::ExitCode;
 
 use anyhow::{Context as _, Result, bail};
 use stempoint_query::documents::{self, Letterhead, Request, Statement};
 use stempoint_schemas::time::Month;
 use stempoint_store::ledger::Ledger;
 
-use super::sql;
+use super::{sql, verify};
 use crate::access::Access;
-use crate::cli::{DocumentArgs, DocumentFormat, RowFormat, TrialBalanceArgs};
+use crate::cli::{DocumentArgs, DocumentFormat, InvoiceArgs, InvoiceCommand, RowFormat, TrialBalanceArgs};
 use crate::context::Context;
 
-pub fn invoice(context: &Context, args: &DocumentArgs) -> Result<()> {
+/// An invoice, or a stored one verified.
+pub fn invoice_or_verify(context: &Context, args: &InvoiceArgs) -> Result<ExitCode> {
+    match (&args.command, &args.document) {
+        (Some(InvoiceCommand::Verify { file }), _) => return verify::run(context, file),
+        (None, Some(document)) => invoice(context, document)?,
+        (None, None) => bail!("name a customer and a month, for example `stempoint invoice acme 2023-11`"),
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn invoice(context: &Context, args: &DocumentArgs) -> Result<()> {
     let sender = sender(context, args)?;
     let ledger = settled(context)?;
     let request = request(args)?;

@@ -13,6 +13,7 @@ mod rebuild;
 mod rejects;
 mod sql;
 mod up;
+mod verify;
 mod waive;
 
 use std::process::ExitCode;
@@ -46,7 +47,7 @@ pub fn run(context: &Context, command: Command) -> Result<ExitCode> {
         Command::Prices(command) => prices::run(context, &command)?,
         Command::Period(command) => period::run(context, &command)?,
         Command::Waive(args) => waive::run(context, &args)?,
-        Command::Invoice(args) => documents::invoice(context, &args)?,
+        Command::Invoice(args) => return documents::invoice_or_verify(context, &args),
         Command::Earnings(args) => documents::earnings(context, &args)?,
         Command::TrialBalance(args) => documents::trial_balance(context, &args)?,
         Command::Rejects(command) => rejects::run(context, &command)?,

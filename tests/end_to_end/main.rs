@@ -8,6 +8,7 @@ mod demo;
 mod examples;
 mod harness;
 mod importing;
+mod invoicing;
 mod periods;
 mod real_input;
 mod rows;

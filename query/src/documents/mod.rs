@@ -15,6 +15,7 @@ mod invoice;
 mod letterhead;
 mod render;
 mod statement;
+mod stored;
 mod sums;
 mod trial_balance;
 
@@ -25,4 +26,5 @@ pub use invoice::invoice;
 pub use letterhead::{Issuer, Letterhead};
 pub use render::{DocumentFormat, attached, render};
 pub use statement::{Kind, Line, Request, Statement, Unrated};
+pub use stored::{Stored, StoredError};
 pub use trial_balance::{AssetTotal, Balance, TrialBalance, trial_balance};
