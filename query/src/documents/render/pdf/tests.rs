@@ -79,7 +79,7 @@ fn check(statement: &Statement, letterhead: &Letterhead) {
             let right = x + span.width();
             assert!(x >= SIDE - 1.0 && right <= PAGE_WIDTH - SIDE + 1.0, "{x} to {right}: {:?}", span.text);
             assert!(y > 20.0 && y < PAGE_HEIGHT - 20.0, "{y}: {:?}", span.text);
-            let is_frame = y > PAGE_HEIGHT - 40.0 || y < TOP_LATER - 20.0;
+            let is_frame = !(TOP_LATER - 20.0..=PAGE_HEIGHT - 40.0).contains(&y);
             assert!(is_frame || y <= BOTTOM, "{y}: {:?}", span.text);
         }
     }
