@@ -83,7 +83,9 @@ impl Picture {
         let mut reader = png::Decoder::new(std::io::BufReader::new(file)).read_info().expect("a PNG");
         let mut pixels = vec![0; reader.output_buffer_size().expect("a small picture")];
         let info = reader.next_frame(&mut pixels).expect("a whole PNG");
-        assert_eq!((info.color_type, info.bit_depth), (png::ColorType::Grayscale, png::BitDepth::Eight));
+        assert_eq!(info.bit_depth, png::BitDepth::Eight);
+        // Some versions of poppler write grey as red, green and blue.
+        let pixels = pixels.chunks(info.color_type.samples()).map(|pixel| pixel[0]).collect();
         Picture { width: info.width as usize, height: info.height as usize, pixels }
     }
 
