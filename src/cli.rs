@@ -1,6 +1,7 @@
 //! The command line: names, options, help with examples.
 
 mod bench;
+mod documents;
 mod money;
 mod proofs;
 
@@ -9,6 +10,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+pub use self::documents::{DocumentArgs, DocumentFormat, InvoiceArgs, InvoiceCommand};
 pub use bench::BenchCommand;
 pub use money::{AccountsArgs, BalanceArgs, CreditArgs, InvoicesArgs, PaymentArgs, PaymentCommand, TermsCommand};
 pub use proofs::{HeadArgs, HeadFormat, ManifestCommand, ProveArgs, VerifyProofArgs};
@@ -38,6 +40,9 @@ pub struct Global {
     /// The data folder [default: stempoint in the user's data directory].
     #[arg(long, global = true, value_name = "DIR", env = "STEMPOINT_DATA")]
     pub data: Option<PathBuf>,
+    /// The configuration [default: stempoint.toml in the data folder, if it is there].
+    #[arg(long, global = true, value_name = "FILE", env = "STEMPOINT_CONFIG")]
+    pub config: Option<PathBuf>,
     /// Use this Kafka cluster as the event log instead of the one in the data folder.
     #[arg(long, global = true, value_name = "HOST:PORT", env = "STEMPOINT_BROKERS")]
     pub kafka: Option<String>,
@@ -91,11 +96,11 @@ Importing the same file again changes nothing, because the ids are the same.")]
     /// Close a month, or list months.
     #[command(subcommand)]
     Period(PeriodCommand),
-    /// Print a customer's invoice for a month.
+    /// Print a customer's invoice for a month, or verify a stored document.
     #[command(
-        after_help = "Example:\n  stempoint invoice acme 2023-11\n  stempoint invoice acme 2023-11 --format html > invoice.html"
+        after_help = "Example:\n  stempoint invoice acme 2023-11\n  stempoint invoice acme 2023-11 --format pdf --out acme-2023-11.pdf\n  stempoint invoice verify acme-2023-11.pdf"
     )]
-    Invoice(DocumentArgs),
+    Invoice(InvoiceArgs),
     /// List invoices and credit notes, and what of them is paid.
     #[command(after_help = "Example:\n  stempoint invoices --open\n  stempoint invoices --customer acme --format csv")]
     Invoices(InvoicesArgs),
@@ -179,19 +184,6 @@ pub enum RowFormat {
     Csv,
     /// An array of objects.
     Json,
-}
-
-/// How a document is printed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum DocumentFormat {
-    /// For a terminal.
-    Text,
-    /// For programs.
-    Json,
-    /// For spreadsheets.
-    Csv,
-    /// A page to send and to print.
-    Html,
 }
 
 /// Options of `demo`.
@@ -333,19 +325,6 @@ pub struct WaiveArgs {
     /// Why, for the record.
     #[arg(long)]
     pub reason: String,
-}
-
-/// Options of a document.
-#[derive(Debug, Args)]
-pub struct DocumentArgs {
-    /// The customer or the provider.
-    pub party: String,
-    /// The month.
-    #[arg(value_name = "YYYY-MM")]
-    pub period: String,
-    /// How to print it.
-    #[arg(long, value_enum, default_value = "text")]
-    pub format: DocumentFormat,
 }
 
 /// Options of `trial-balance`.

@@ -5,6 +5,7 @@ use anyhow::{Context as _, Result};
 use tokio::runtime::Runtime;
 
 use crate::cli::Global;
+use crate::config::ConfigFile;
 use crate::data::DataFolder;
 use crate::node::LogChoice;
 
@@ -12,6 +13,8 @@ use crate::node::LogChoice;
 pub struct Context {
     /// The data folder.
     pub data: DataFolder,
+    /// The configuration, which the commands that need it read.
+    pub config: ConfigFile,
     /// The event log.
     pub log: LogChoice,
     /// Where asynchronous work runs.
@@ -35,6 +38,7 @@ impl Context {
             Some(folder) => DataFolder::new(folder.clone()),
             None => DataFolder::default_named(default_folder)?,
         };
-        Ok(Context { data, log, runtime })
+        let config = ConfigFile::choose(global.config.as_deref(), data.path());
+        Ok(Context { data, config, log, runtime })
     }
 }

@@ -11,7 +11,7 @@ use stempoint_core::control::Act;
 use stempoint_core::price_file;
 use stempoint_ingest::log::{Batch, Topic};
 use stempoint_query::Session;
-use stempoint_query::documents::{self, DocumentFormat, Request};
+use stempoint_query::documents::{self, DocumentFormat, Letterhead, Request};
 use stempoint_query::output::{self, Format};
 use stempoint_schemas::commit::{Commit, Counts};
 use stempoint_schemas::time::{Instant as Moment, Month};
@@ -147,7 +147,8 @@ async fn summary(context: &Context, demo: &DemoMonth, run: &Run, session: &Sessi
     let request = Request { party: customer.to_owned(), period: month, currency: None };
     let invoice = documents::invoice(session, &request).await?;
     writeln!(out)?;
-    shortened(&documents::render(&invoice, DocumentFormat::Text), &mut out)?;
+    let text = documents::render(&invoice, &Letterhead::default(), DocumentFormat::Text);
+    shortened(&String::from_utf8_lossy(&text), &mut out)?;
     let earned = format!(
         "SELECT split_part(account, '/', 2) AS node, asset, -sum(amount) AS earned FROM journal \
          WHERE account LIKE 'provider/%/payable' AND period = '{month}' GROUP BY account, asset ORDER BY earned DESC LIMIT 8"

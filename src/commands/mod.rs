@@ -20,6 +20,7 @@ mod rejects;
 mod sql;
 mod terms;
 mod up;
+mod verify;
 mod verify_proof;
 mod waive;
 
@@ -56,7 +57,7 @@ pub fn run(context: &Context, command: Command) -> Result<ExitCode> {
         Command::Prices(command) => prices::run(context, &command)?,
         Command::Period(command) => period::run(context, &command)?,
         Command::Waive(args) => waive::run(context, &args)?,
-        Command::Invoice(args) => documents::invoice(context, &args)?,
+        Command::Invoice(args) => return documents::invoice_or_verify(context, &args),
         Command::Invoices(args) => invoices::run(context, &args)?,
         Command::Terms(command) => terms::run(context, &command)?,
         Command::Payment(command) => payment::run(context, &command)?,

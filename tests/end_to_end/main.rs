@@ -8,6 +8,7 @@ mod demo;
 mod examples;
 mod harness;
 mod importing;
+mod invoicing;
 mod manifest;
 mod periods;
 mod proofs;

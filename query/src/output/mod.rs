@@ -23,7 +23,7 @@ use crate::error::QueryError;
 pub(crate) use cell::Column;
 pub(crate) use csv::field as csv_field;
 pub use table::Align;
-pub(crate) use table::{Block, printable};
+pub(crate) use table::{Block, is_invisible, printable};
 
 /// How rows are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

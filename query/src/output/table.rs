@@ -181,6 +181,6 @@ pub(crate) fn printable(text: &str) -> String {
 }
 
 /// Characters that change the order or the look of others.
-fn is_invisible(c: char) -> bool {
+pub(crate) fn is_invisible(c: char) -> bool {
     matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
 }

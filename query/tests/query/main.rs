@@ -7,6 +7,8 @@ mod exact;
 mod formats;
 mod golden;
 mod measure;
+mod pdf;
+mod pictures;
 mod read_only;
 mod stored;
 mod support;

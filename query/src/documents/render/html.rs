@@ -7,8 +7,10 @@
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 use stempoint_schemas::meter::{Dimension, Meter};
 
+use super::words::{Words, rounding, words};
 use crate::documents::currency::minor_units;
 use crate::documents::figures::{day, days, grouped, meter_label, moment, per, percent, since, tax_label, units};
+use crate::documents::letterhead::Letterhead;
 use crate::documents::statement::{Kind, Line, Statement};
 
 const STYLE: &str = include_str!("style.css");
@@ -18,35 +20,8 @@ const FIGURE_SPACE: char = '\u{2007}';
 /// A space as wide as a point.
 const PUNCTUATION_SPACE: char = '\u{2008}';
 
-struct Words {
-    title: &'static str,
-    party: &'static str,
-    total: &'static str,
-    appendix: &'static str,
-}
-
-const fn words(kind: Kind) -> Words {
-    match kind {
-        Kind::Invoice => Words {
-            title: "Invoice",
-            party: "Billed to",
-            total: "Total due",
-            appendix: "How every amount can be recomputed",
-        },
-        Kind::Earnings => Words {
-            title: "Statement of earnings",
-            party: "Provider",
-            total: "Total earned",
-            appendix: "How every amount can be recomputed",
-        },
-    }
-}
-
-pub(crate) fn render(statement: &Statement) -> String {
-    let mut words = words(statement.kind);
-    if statement.issued.as_ref().is_some_and(|issued| issued.is_credit_note) {
-        (words.title, words.total) = ("Credit note", "Total credited");
-    }
+pub(crate) fn render(statement: &Statement, letterhead: &Letterhead) -> String {
+    let words = words(statement);
     let title = format!("{} {} {}", words.title, statement.party, statement.period);
     let page = html! {
         (DOCTYPE)
@@ -60,10 +35,11 @@ pub(crate) fn render(statement: &Statement) -> String {
             }
             body {
                 main {
-                    (header(statement, &words))
+                    (header(statement, letterhead, &words))
                     (lines(statement))
                     (sums(statement, &words))
                     (unrated(statement))
+                    @if statement.kind == Kind::Invoice { (payment(letterhead)) }
                     (appendix(statement, &words))
                 }
             }
@@ -74,16 +50,19 @@ pub(crate) fn render(statement: &Statement) -> String {
     text
 }
 
-fn header(statement: &Statement, words: &Words) -> Markup {
+fn header(statement: &Statement, letterhead: &Letterhead, words: &Words) -> Markup {
     let places = minor_units(&statement.currency);
     html! {
         header {
             div.top {
-                p.brand { span.mark aria-hidden="true" {} "Stempoint" }
+                p.brand { span.mark aria-hidden="true" {} (letterhead.name()) }
                 div.title {
                     h1 { (words.title) }
                     @if statement.issued.is_none() { p.badge { "Draft" } }
                 }
+            }
+            @if let Some(issuer) = &letterhead.issuer {
+                address { @for detail in issuer.details() { (detail) br; } }
             }
             div.facts {
                 dl {
@@ -187,9 +166,7 @@ fn sums(statement: &Statement, words: &Words) -> Markup {
                 tr { th { (tax_label(statement)) } td.figure { (figures.show(&tax)) } }
                 tr.total { th { (words.total) " (" (statement.currency) ")" } td.figure { (figures.show(&total)) } }
             }
-            @if statement.subtotal != statement.total {
-                p.rounding { "Lines are exact. Only the total is rounded, half away from zero." }
-            }
+            @if let Some(rounding) = rounding(statement) { p.rounding { (rounding) } }
         }
     }
 }
@@ -217,6 +194,19 @@ fn unrated(statement: &Statement) -> Markup {
                 }
             }
         }
+    }
+}
+
+fn payment(letterhead: &Letterhead) -> Markup {
+    let payment = letterhead.issuer.as_ref().map_or(&[][..], |issuer| issuer.payment.as_slice());
+    html! {
+        @if letterhead.terms().is_some() || !payment.is_empty() {
+            section.payment {
+                h2 { "Payment" }
+                p { @for line in letterhead.terms().iter().chain(payment) { (line) br; } }
+            }
+        }
+        @for note in &letterhead.notes { p.note { (note) } }
     }
 }
 

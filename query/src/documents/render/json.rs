@@ -9,12 +9,16 @@ use serde::{Serialize, Serializer};
 use stempoint_schemas::meter::Dimension;
 
 use crate::documents::currency::minor_units;
+use crate::documents::letterhead::{Issuer, Letterhead};
 use crate::documents::statement::{Kind, Line, Statement, Unrated};
 
 #[derive(Serialize)]
 struct Document<'a> {
     /// Null until the document is finalised.
     number: Option<&'a str>,
+    /// Only there where one is configured.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    issuer: Option<DocumentIssuer<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     customer: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -37,6 +41,15 @@ struct Document<'a> {
     tax: String,
     total: String,
     ledger_version: i64,
+}
+
+#[derive(Serialize)]
+struct DocumentIssuer<'a> {
+    name: &'a str,
+    address: &'a [String],
+    tax_id: Option<&'a str>,
+    email: Option<&'a str>,
+    payment: &'a [String],
 }
 
 #[derive(Serialize)]
@@ -72,12 +85,13 @@ impl Serialize for Dimensions<'_> {
     }
 }
 
-pub(crate) fn render(statement: &Statement) -> String {
+pub(crate) fn render(statement: &Statement, letterhead: &Letterhead) -> String {
     let party = |kind| (statement.kind == kind).then_some(statement.party.as_str());
     let places = minor_units(&statement.currency);
     let (issued, tax_terms) = (statement.issued.as_ref(), statement.tax_terms.as_ref());
     let document = Document {
         number: issued.map(|issued| issued.number.as_str()),
+        issuer: letterhead.issuer.as_ref().map(issuer),
         customer: party(Kind::Invoice),
         provider: party(Kind::Earnings),
         period: statement.period.to_string(),
@@ -97,6 +111,16 @@ pub(crate) fn render(statement: &Statement) -> String {
     let mut json = serde_json::to_string_pretty(&document).unwrap_or_default();
     json.push('\n');
     json
+}
+
+fn issuer(issuer: &Issuer) -> DocumentIssuer<'_> {
+    DocumentIssuer {
+        name: &issuer.name,
+        address: &issuer.address,
+        tax_id: issuer.tax_id.as_deref(),
+        email: issuer.email.as_deref(),
+        payment: &issuer.payment,
+    }
 }
 
 fn line(kind: Kind, line: &Line) -> DocumentLine<'_> {

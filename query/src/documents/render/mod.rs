@@ -1,16 +1,21 @@
-//! Statements as text, JSON, CSV and HTML.
+//! Statements as text, JSON, CSV, HTML and PDF.
 //!
-//! Invariant: the bytes depend on the statement alone; names from outside
+//! Invariant: the bytes depend on the statement and the letterhead alone; names from outside
 //! cannot become markup, styles or control characters.
 
 mod csv;
 mod html;
 mod json;
+mod pdf;
 mod text;
+mod words;
+
+pub use pdf::attached;
 
 use std::fmt;
 use std::str::FromStr;
 
+use super::letterhead::Letterhead;
 use super::statement::Statement;
 use crate::output::FormatError;
 
@@ -24,13 +29,15 @@ pub enum DocumentFormat {
     Json,
     /// One row a line, for spreadsheets.
     Csv,
-    /// A page to send and to print.
+    /// A page for the browser.
     Html,
+    /// Pages to send, to print and to keep; the JSON is attached.
+    Pdf,
 }
 
 impl DocumentFormat {
-    const ALL: [DocumentFormat; 4] =
-        [DocumentFormat::Text, DocumentFormat::Json, DocumentFormat::Csv, DocumentFormat::Html];
+    const ALL: [DocumentFormat; 5] =
+        [DocumentFormat::Text, DocumentFormat::Json, DocumentFormat::Csv, DocumentFormat::Html, DocumentFormat::Pdf];
 
     /// The name on the command line.
     pub const fn name(self) -> &'static str {
@@ -39,6 +46,7 @@ impl DocumentFormat {
             DocumentFormat::Json => "json",
             DocumentFormat::Csv => "csv",
             DocumentFormat::Html => "html",
+            DocumentFormat::Pdf => "pdf",
         }
     }
 }
@@ -53,7 +61,7 @@ impl FromStr for DocumentFormat {
     type Err = FormatError;
 
     fn from_str(text: &str) -> Result<DocumentFormat, FormatError> {
-        let known = "text, json, csv and html";
+        let known = "text, json, csv, html and pdf";
         DocumentFormat::ALL
             .into_iter()
             .find(|format| format.name() == text)
@@ -61,12 +69,13 @@ impl FromStr for DocumentFormat {
     }
 }
 
-/// Writes a statement.
-pub fn render(statement: &Statement, format: DocumentFormat) -> String {
+/// Writes a statement. All formats but PDF are UTF-8 text.
+pub fn render(statement: &Statement, letterhead: &Letterhead, format: DocumentFormat) -> Vec<u8> {
     match format {
-        DocumentFormat::Text => text::render(statement),
-        DocumentFormat::Json => json::render(statement),
-        DocumentFormat::Csv => csv::render(statement),
-        DocumentFormat::Html => html::render(statement),
+        DocumentFormat::Text => text::render(statement, letterhead).into_bytes(),
+        DocumentFormat::Json => json::render(statement, letterhead).into_bytes(),
+        DocumentFormat::Csv => csv::render(statement).into_bytes(),
+        DocumentFormat::Html => html::render(statement, letterhead).into_bytes(),
+        DocumentFormat::Pdf => pdf::render(statement, letterhead),
     }
 }

@@ -9,20 +9,24 @@ use stempoint_schemas::money::Amount;
 
 use crate::documents::currency::minor_units;
 use crate::documents::figures::{day, days, dimensions, grouped, per, percent, short_moment, since, tax_label, units};
+use crate::documents::letterhead::Letterhead;
 use crate::documents::statement::{Kind, Line, Statement};
 use crate::output::printable;
 
 /// The narrowest rule below the headings (characters).
 const RULE_CHARS_MIN: usize = 72;
 
-pub(crate) fn render(statement: &Statement) -> String {
+pub(crate) fn render(statement: &Statement, letterhead: &Letterhead) -> String {
     let mut text = String::new();
-    heading(statement, &mut text);
+    heading(statement, letterhead, &mut text);
     if statement.lines.is_empty() {
         text.push_str("  Nothing is charged in this period.\n\n");
     }
     lines(statement, &mut text);
     unrated(statement, &mut text);
+    if statement.kind == Kind::Invoice {
+        payment(letterhead, &mut text);
+    }
     let command = match statement.kind {
         Kind::Invoice => "invoice",
         Kind::Earnings => "earnings",
@@ -37,7 +41,7 @@ pub(crate) fn render(statement: &Statement) -> String {
     text
 }
 
-fn heading(statement: &Statement, text: &mut String) {
+fn heading(statement: &Statement, letterhead: &Letterhead, text: &mut String) {
     let (title, role) = match (statement.kind, &statement.issued) {
         (Kind::Invoice, None) => ("INVOICE (draft, not finalised)".to_owned(), "Customer"),
         (Kind::Invoice, Some(issued)) if issued.is_credit_note => {
@@ -56,6 +60,12 @@ fn heading(statement: &Statement, text: &mut String) {
     facts.push(("Ledger version", statement.ledger_version.to_string()));
     // Writing to a string cannot fail.
     let _ = writeln!(text, "{title}\n");
+    if let Some(issuer) = &letterhead.issuer {
+        for (index, detail) in std::iter::once(&issuer.name).chain(&issuer.details()).enumerate() {
+            let name = if index == 0 { "From" } else { "" };
+            let _ = writeln!(text, "  {name:<16}{}", printable(detail));
+        }
+    }
     for (name, value) in facts {
         let _ = writeln!(text, "  {name:<16}{value}");
     }
@@ -128,6 +138,22 @@ fn unrated(statement: &Statement, text: &mut String) {
         let _ = writeln!(text, "    {:<width$}  {quantity} {}", name(unrated), units(unrated.meter, unrated.quantity));
     }
     text.push('\n');
+}
+
+/// How an invoice is paid, and what else is to be said.
+fn payment(letterhead: &Letterhead, text: &mut String) {
+    let payment = letterhead.issuer.iter().flat_map(|issuer| &issuer.payment);
+    let lines: Vec<String> = letterhead.terms().into_iter().chain(payment.cloned()).collect();
+    for paragraph in [lines, letterhead.notes.clone()] {
+        for line in &paragraph {
+            text.push_str("  ");
+            text.push_str(&printable(line));
+            text.push('\n');
+        }
+        if !paragraph.is_empty() {
+            text.push('\n');
+        }
+    }
 }
 
 /// A heading and cells of one width.

@@ -1,0 +1,44 @@
+//! What the documents call things.
+
+use crate::documents::statement::{Kind, Statement};
+
+/// The words that differ from document to document.
+pub(super) struct Words {
+    pub title: &'static str,
+    pub party: &'static str,
+    pub total: &'static str,
+    pub appendix: &'static str,
+}
+
+pub(super) fn words(statement: &Statement) -> Words {
+    let is_credit_note = statement.issued.as_ref().is_some_and(|issued| issued.is_credit_note);
+    match statement.kind {
+        Kind::Invoice if is_credit_note => Words {
+            title: "Credit note",
+            party: "Credited to",
+            total: "Total credited",
+            appendix: "How every amount can be recomputed",
+        },
+        Kind::Invoice => Words {
+            title: "Invoice",
+            party: "Billed to",
+            total: "Total due",
+            appendix: "How every amount can be recomputed",
+        },
+        Kind::Earnings => Words {
+            title: "Statement of earnings",
+            party: "Provider",
+            total: "Total earned",
+            appendix: "How every amount can be recomputed",
+        },
+    }
+}
+
+/// What is rounded, where that shows.
+pub(super) fn rounding(statement: &Statement) -> Option<&'static str> {
+    if statement.tax_terms.is_some() {
+        return Some("Lines are exact. The net amount and the tax are each rounded once, half away from zero.");
+    }
+    let is_rounded = statement.subtotal != statement.total;
+    is_rounded.then_some("Lines are exact. Only the total is rounded, half away from zero.")
+}

@@ -1,0 +1,64 @@
+//! The options of documents: what to print, in which form, and where to.
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand, ValueEnum};
+
+/// How a document is printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum DocumentFormat {
+    /// For a terminal.
+    Text,
+    /// For programs.
+    Json,
+    /// For spreadsheets.
+    Csv,
+    /// A page for the browser.
+    Html,
+    /// Pages to send, to print and to keep; the JSON is attached.
+    Pdf,
+}
+
+/// Options of a document.
+#[derive(Debug, Args)]
+pub struct DocumentArgs {
+    /// The customer or the provider.
+    pub party: String,
+    /// The month.
+    #[arg(value_name = "YYYY-MM")]
+    pub period: String,
+    /// How to print it.
+    #[arg(long, value_enum, default_value = "text")]
+    pub format: DocumentFormat,
+    /// Where to write it [default: standard output].
+    #[arg(long, value_name = "FILE")]
+    pub out: Option<PathBuf>,
+}
+
+/// Options of `invoice`.
+#[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
+pub struct InvoiceArgs {
+    /// What to do with a stored document.
+    #[command(subcommand)]
+    pub command: Option<InvoiceCommand>,
+    /// Which invoice to print.
+    #[command(flatten)]
+    pub document: Option<DocumentArgs>,
+}
+
+/// What to do with stored documents.
+#[derive(Debug, Subcommand)]
+pub enum InvoiceCommand {
+    /// Recompute a stored invoice or statement of earnings at its ledger version.
+    #[command(after_help = "\
+Example:
+  stempoint invoice verify acme-2023-11.pdf && echo it holds
+
+It reads JSON, CSV, or PDF with the JSON that is attached to it. Exit code 3 says
+that the books say something else; each line that differs is named.")]
+    Verify {
+        /// The file.
+        file: PathBuf,
+    },
+}
