@@ -71,6 +71,15 @@ Importing the same file again changes nothing, because the ids are the same.")]
         after_help = "Example:\n  stempoint sql \"SELECT model, sum(input_tokens) FROM api_calls GROUP BY model\" --format csv\n  stempoint sql \"SELECT count(*) FROM api_calls\" --version 12"
     )]
     Sql(SqlArgs),
+    /// Print the SQL of the views, for DuckDB, Spark or any other reader of the open tables.
+    #[command(after_help = "\
+Example:
+  stempoint views audit_conservation
+  stempoint views > views.sql
+
+The whole script wants the Delta tables under the names raw_commits, raw_api_calls,
+and so on; docs/sql/README.md says how.")]
+    Views(ViewsArgs),
     /// Put prices in force, or list them.
     #[command(subcommand)]
     Prices(PricesCommand),
@@ -214,6 +223,13 @@ pub struct SqlArgs {
     /// The ledger version to ask [default: the newest].
     #[arg(long, value_name = "N")]
     pub version: Option<i64>,
+}
+
+/// Options of `views`.
+#[derive(Debug, Args)]
+pub struct ViewsArgs {
+    /// One view [default: the script that makes all of them].
+    pub name: Option<String>,
 }
 
 /// What to do with prices.

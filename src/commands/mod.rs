@@ -13,6 +13,7 @@ mod rebuild;
 mod rejects;
 mod sql;
 mod up;
+mod views;
 mod waive;
 
 use std::process::ExitCode;
@@ -43,6 +44,7 @@ pub fn run(context: &Context, command: Command) -> Result<ExitCode> {
         Command::Settle(args) => parts::settle(context, &args)?,
         Command::Import(args) => import::run(context, &args)?,
         Command::Sql(args) => sql::run(context, &args)?,
+        Command::Views(args) => views::run(&args)?,
         Command::Prices(command) => prices::run(context, &command)?,
         Command::Period(command) => period::run(context, &command)?,
         Command::Waive(args) => waive::run(context, &args)?,

@@ -1,11 +1,13 @@
 //! The real binary, from outside: what a user does, what goes wrong, and what
 //! must hold afterwards.
 
+mod audit_views;
 mod bad_input;
 mod crash;
 mod damage;
 mod demo;
 mod examples;
+mod foreign;
 mod harness;
 mod importing;
 mod periods;

@@ -14,6 +14,7 @@ use datafusion::logical_expr::LogicalPlan;
 use datafusion::prelude::SessionContext;
 use futures::TryStreamExt;
 use stempoint_schemas::tables::{ALL, API_CALLS, GPU_USAGE};
+use tokio::sync::Mutex;
 
 use super::engine::fresh_context;
 use super::files::LedgerFiles;
@@ -39,16 +40,18 @@ pub struct Relation {
 pub struct Session {
     context: SessionContext,
     pin: Pin,
+    /// Held while views are registered, so that it is done once.
+    views: Mutex<()>,
 }
 
 impl Session {
-    pub(crate) async fn new(
-        state: SessionState,
+    pub(crate) fn new(
+        state: &SessionState,
         location: &Location,
         pin: Pin,
         files: &LedgerFiles,
     ) -> Result<Session, QueryError> {
-        let context = fresh_context(&state);
+        let context = fresh_context(state);
         for table in ALL {
             let provider = LedgerTable::new(table, location, &files.of(table), Visibility::of(table, &pin));
             context.register_table(table.name, Arc::new(provider))?;
@@ -57,8 +60,7 @@ impl Session {
             let provider = LedgerTable::new(table, location, &files.of(table), Visibility::settled(&pin));
             context.register_table(name.name, Arc::new(provider))?;
         }
-        views::register(&context).await?;
-        Ok(Session { context, pin })
+        Ok(Session { context, pin, views: Mutex::default() })
     }
 
     /// The ledger version that the session sees.
@@ -69,7 +71,7 @@ impl Session {
     /// The tables and views that can be asked about.
     pub fn relations() -> Vec<Relation> {
         let tables = ALL.into_iter().map(|table| Relation { name: table.name, comment: table.comment, is_view: false });
-        tables.chain(views::ALL).collect()
+        tables.chain(views::all()).collect()
     }
 
     /// Runs one query and gives its rows as they come.
@@ -94,7 +96,11 @@ impl Session {
         let state = self.context.state();
         let statement = parse(&state, text)?;
         let known: Vec<&str> = Session::relations().iter().map(|relation| relation.name).collect();
-        check_tables(&state, &statement, &known)?;
+        let named = check_tables(&state, &statement, &known)?;
+        {
+            let _one_at_a_time = self.views.lock().await;
+            views::register(&self.context, &named).await?;
+        }
         let plan = state.statement_to_plan(statement).await?;
         let read_only = SQLOptions::new().with_allow_ddl(false).with_allow_dml(false).with_allow_statements(false);
         read_only.verify_plan(&plan).map_err(|_| QueryError::ReadOnly { statement: "this statement".to_owned() })?;
