@@ -14,6 +14,7 @@ pub mod fields;
 pub mod hash;
 pub mod meter;
 pub mod money;
+pub mod profile;
 pub mod row;
 pub mod tables;
 pub mod time;

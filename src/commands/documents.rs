@@ -8,7 +8,7 @@ use stempoint_query::documents::{self, Request, Statement};
 use stempoint_schemas::time::Month;
 use stempoint_store::ledger::Ledger;
 
-use super::sql;
+use super::{profile, sql};
 use crate::access::Access;
 use crate::cli::{DocumentArgs, DocumentFormat, RowFormat, TrialBalanceArgs};
 use crate::context::Context;
@@ -20,7 +20,7 @@ pub fn invoice(context: &Context, args: &DocumentArgs) -> Result<()> {
         let session = sql::session(&ledger, None).await?;
         anyhow::Ok(documents::invoice(&session, &request).await?)
     })?;
-    print(&statement, args.format)
+    print(context, statement, args.format)
 }
 
 pub fn earnings(context: &Context, args: &DocumentArgs) -> Result<()> {
@@ -30,7 +30,7 @@ pub fn earnings(context: &Context, args: &DocumentArgs) -> Result<()> {
         let session = sql::session(&ledger, None).await?;
         anyhow::Ok(documents::earnings(&session, &request).await?)
     })?;
-    print(&statement, args.format)
+    print(context, statement, args.format)
 }
 
 pub fn trial_balance(context: &Context, args: &TrialBalanceArgs) -> Result<()> {
@@ -63,8 +63,10 @@ fn request(args: &DocumentArgs) -> Result<Request> {
     Ok(Request { party: args.party.clone(), period: Month::parse(&args.period)?, currency: None })
 }
 
-fn print(statement: &Statement, format: DocumentFormat) -> Result<()> {
-    let text = documents::render(statement, format.into());
+/// Prints a document with what is known now of its party.
+fn print(context: &Context, statement: Statement, format: DocumentFormat) -> Result<()> {
+    let profile = profile::of(context, &statement.party)?;
+    let text = documents::render(&Statement { profile, ..statement }, format.into());
     std::io::stdout().write_all(text.as_bytes())?;
     Ok(())
 }

@@ -9,6 +9,7 @@ mod maintain;
 mod parts;
 mod period;
 mod prices;
+mod profile;
 mod rebuild;
 mod rejects;
 mod sql;
@@ -46,6 +47,7 @@ pub fn run(context: &Context, command: Command) -> Result<ExitCode> {
         Command::Sql(args) => sql::run(context, &args)?,
         Command::Views(args) => views::run(&args)?,
         Command::Prices(command) => prices::run(context, &command)?,
+        Command::Profile(command) => profile::run(context, &command)?,
         Command::Period(command) => period::run(context, &command)?,
         Command::Waive(args) => waive::run(context, &args)?,
         Command::Invoice(args) => documents::invoice(context, &args)?,

@@ -11,6 +11,7 @@ mod foreign;
 mod harness;
 mod importing;
 mod periods;
+mod profiles;
 mod real_input;
 mod rows;
 mod serving;

@@ -11,6 +11,7 @@
 pub mod crash;
 pub mod ledger;
 pub mod maintenance;
+pub mod profiles;
 
 mod append;
 mod data_file;
@@ -20,6 +21,7 @@ mod lake;
 mod local_store;
 mod log;
 mod read;
+mod replace;
 mod snapshot;
 mod spec;
 mod stats;
@@ -33,6 +35,7 @@ pub use error::{Cause, StoreError};
 pub use lake::Lake;
 pub use local_store::SyncedLocalStore;
 pub use read::{FileReader, ReadOptions};
+pub use replace::Replaced;
 pub use snapshot::Snapshot;
 pub use spec::{COMMENT_KEY, ENCODING_KEY, FILE_RETENTION, TableSpec};
 pub use sync::sync_count;

@@ -6,6 +6,7 @@
 
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 use stempoint_schemas::meter::{Dimension, Meter};
+use stempoint_schemas::profile::Item;
 
 use crate::documents::currency::minor_units;
 use crate::documents::figures::{days, grouped, meter_label, moment, per, percent, since, units};
@@ -84,7 +85,7 @@ fn header(statement: &Statement, words: &Words) -> Markup {
             }
             div.facts {
                 dl {
-                    div.wide { dt { (words.party) } dd.party { (statement.party) } }
+                    div.wide { dt { (words.party) } (party(statement)) }
                     div { dt { "Period" } dd { (days(statement.period)) small { "UTC" } } }
                     div { dt { "Number" } dd { "Not finalised" } }
                     div { dt { "Currency" } dd { (statement.currency) } }
@@ -95,6 +96,21 @@ fn header(statement: &Statement, words: &Words) -> Markup {
                     p.amount { (grouped(&statement.total.with_places(places))) " " small { (statement.currency) } }
                 }
             }
+        }
+    }
+}
+
+/// The party: by name and address where they are known, and as the books
+/// know it.
+fn party(statement: &Statement) -> Markup {
+    let known = statement.profile.as_ref();
+    let name = known.and_then(|profile| profile.get(Item::Name));
+    html! {
+        dd.party { (name.unwrap_or(&statement.party)) }
+        @if let Some(profile) = known {
+            @for line in profile.address_lines() { dd.detail { (line) } }
+            @if let Some(id) = profile.get(Item::TaxId) { dd.detail { small { "Tax id" } (id) } }
+            @if name.is_some() { dd.detail { small { "Account" } (statement.party) } }
         }
     }
 }

@@ -6,6 +6,7 @@
 use std::fmt::Write as _;
 
 use stempoint_schemas::money::Amount;
+use stempoint_schemas::profile::Item;
 
 use crate::documents::currency::minor_units;
 use crate::documents::figures::{days, dimensions, grouped, per, percent, short_moment, since, units};
@@ -43,12 +44,18 @@ fn heading(statement: &Statement, text: &mut String) {
         Kind::Earnings => ("STATEMENT OF EARNINGS (draft, not finalised)", "Provider"),
     };
     let period = format!("{} ({}, UTC)", statement.period, days(statement.period));
-    let facts = [
-        (role, printable(&statement.party)),
+    let mut facts = vec![(role, printable(&statement.party))];
+    if let Some(profile) = &statement.profile {
+        facts.extend(profile.get(Item::Name).map(|name| ("Name", printable(name))));
+        let labels = std::iter::once("Address").chain(std::iter::repeat(""));
+        facts.extend(labels.zip(profile.address_lines().map(printable)));
+        facts.extend(profile.get(Item::TaxId).map(|id| ("Tax id", printable(id))));
+    }
+    facts.extend([
         ("Period", period),
         ("Currency", statement.currency.clone()),
         ("Ledger version", statement.ledger_version.to_string()),
-    ];
+    ]);
     // Writing to a string cannot fail.
     let _ = writeln!(text, "{title}\n");
     for (name, value) in facts {
