@@ -12,6 +12,7 @@ not 0; exit code 3 if there are any. With a query it prints its rows as JSON.
 import datetime
 import decimal
 import json
+import os
 import pathlib
 import sys
 
@@ -77,4 +78,7 @@ def main():
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    code = main()
+    sys.stdout.flush()
+    # The reader's threads can abort the interpreter while it shuts down, after all is said.
+    os._exit(code)
