@@ -2,7 +2,9 @@
 
 mod bench;
 mod documents;
+mod format;
 mod money;
+mod profile;
 mod proofs;
 
 use std::net::SocketAddr;
@@ -10,9 +12,11 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-pub use self::documents::{DocumentArgs, DocumentFormat, InvoiceArgs, InvoiceCommand};
+pub use self::documents::{DocumentArgs, InvoiceArgs, InvoiceCommand};
 pub use bench::BenchCommand;
+pub use format::{DocumentFormat, RowFormat};
 pub use money::{AccountsArgs, BalanceArgs, CreditArgs, InvoicesArgs, PaymentArgs, PaymentCommand, TermsCommand};
+pub use profile::{ProfileCommand, ProfileSetArgs};
 pub use proofs::{HeadArgs, HeadFormat, ManifestCommand, ProveArgs, VerifyProofArgs};
 
 /// The data and accounting backbone of a decentralised AI compute network.
@@ -85,9 +89,21 @@ Importing the same file again changes nothing, because the ids are the same.")]
         after_help = "Example:\n  stempoint sql \"SELECT model, sum(input_tokens) FROM api_calls GROUP BY model\" --format csv\n  stempoint sql \"SELECT count(*) FROM api_calls\" --version 12"
     )]
     Sql(SqlArgs),
+    /// Print the SQL of the views, for DuckDB, Spark or any other reader of the open tables.
+    #[command(after_help = "\
+Example:
+  stempoint views audit_conservation
+  stempoint views > views.sql
+
+The whole script wants the Delta tables under the names raw_commits, raw_api_calls,
+and so on; docs/sql/README.md says how.")]
+    Views(ViewsArgs),
     /// Put prices in force, or list them.
     #[command(subcommand)]
     Prices(PricesCommand),
+    /// Say who a customer or provider is as a person: name, address, tax id, email.
+    #[command(subcommand)]
+    Profile(ProfileCommand),
     /// Give up usage that has no price.
     #[command(
         after_help = "Example:\n  stempoint waive tokens.input 2023-11 --match model=beta-1 --reason \"free beta\""
@@ -175,17 +191,6 @@ head was given to compare it with.")]
     Bench(BenchCommand),
 }
 
-/// How rows are printed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum RowFormat {
-    /// Aligned columns.
-    Table,
-    /// Comma-separated values.
-    Csv,
-    /// An array of objects.
-    Json,
-}
-
 /// Options of `demo`.
 #[derive(Debug, Args)]
 pub struct DemoArgs {
@@ -266,6 +271,13 @@ pub struct SqlArgs {
     /// The ledger version to ask [default: the newest].
     #[arg(long, value_name = "N")]
     pub version: Option<i64>,
+}
+
+/// Options of `views`.
+#[derive(Debug, Args)]
+pub struct ViewsArgs {
+    /// One view [default: the script that makes all of them].
+    pub name: Option<String>,
 }
 
 /// What to do with prices.

@@ -1,7 +1,8 @@
 //! The data folder: what lies where, and who may write to it.
 //!
 //! Invariant: one process at a time holds the lock and writes; the others
-//! read the tables, and append through the server that holds it.
+//! read the tables, and append through the server that holds it. Profiles are
+//! outside: their table's own commits keep its writers apart.
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{Read, Seek, SeekFrom, Write};

@@ -17,6 +17,7 @@ use stempoint_store::DataFile;
 use stempoint_store::ledger::{Ledger, bounds};
 use stempoint_store::maintenance::{CompactionPlan, Schedule, maintain, vacuum};
 use stempoint_store::manifest::renew;
+use stempoint_store::profiles::Profiles;
 use tokio::runtime::Handle;
 
 /// How often what is done.
@@ -85,6 +86,9 @@ pub async fn round(ledger: &Ledger, log: &dyn EventLog, options: &Options, with_
         if with_vacuum {
             vacuum(stored).await?;
         }
+    }
+    if let Some(profiles) = Profiles::open(ledger.lake()).await? {
+        profiles.maintain().await?;
     }
     if let Some(kept) = options.log_records_kept {
         trim(&head, log, kept)?;

@@ -18,6 +18,7 @@ pub mod hex;
 pub mod inclusion;
 pub mod meter;
 pub mod money;
+pub mod profile;
 pub mod proof;
 pub mod row;
 pub mod seal;

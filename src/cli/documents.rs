@@ -2,22 +2,9 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Subcommand, ValueEnum};
+use clap::{Args, Subcommand};
 
-/// How a document is printed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum DocumentFormat {
-    /// For a terminal.
-    Text,
-    /// For programs.
-    Json,
-    /// For spreadsheets.
-    Csv,
-    /// A page for the browser.
-    Html,
-    /// Pages to send, to print and to keep; the JSON is attached.
-    Pdf,
-}
+use super::DocumentFormat;
 
 /// Options of a document.
 #[derive(Debug, Args)]

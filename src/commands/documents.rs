@@ -10,7 +10,7 @@ use stempoint_query::documents::{self, Letterhead, Request, Statement};
 use stempoint_schemas::time::Month;
 use stempoint_store::ledger::Ledger;
 
-use super::{sql, verify};
+use super::{profile, sql, verify};
 use crate::access::Access;
 use crate::cli::{DocumentArgs, DocumentFormat, InvoiceArgs, InvoiceCommand, RowFormat, TrialBalanceArgs};
 use crate::context::Context;
@@ -33,7 +33,7 @@ fn invoice(context: &Context, args: &DocumentArgs) -> Result<()> {
         let session = sql::session(&ledger, None).await?;
         anyhow::Ok(documents::invoice(&session, &request).await?)
     })?;
-    print(&statement, &sender, args)
+    print(context, statement, &sender, args)
 }
 
 pub fn earnings(context: &Context, args: &DocumentArgs) -> Result<()> {
@@ -44,7 +44,7 @@ pub fn earnings(context: &Context, args: &DocumentArgs) -> Result<()> {
         let session = sql::session(&ledger, None).await?;
         anyhow::Ok(documents::earnings(&session, &request).await?)
     })?;
-    print(&statement, &sender, args)
+    print(context, statement, &sender, args)
 }
 
 pub fn trial_balance(context: &Context, args: &TrialBalanceArgs) -> Result<()> {
@@ -85,8 +85,10 @@ fn sender(context: &Context, args: &DocumentArgs) -> Result<Letterhead> {
     Ok(context.config.letterhead()?)
 }
 
-fn print(statement: &Statement, sender: &Letterhead, args: &DocumentArgs) -> Result<()> {
-    let bytes = documents::render(statement, sender, args.format.into());
+/// Prints a document with what is known now of its party.
+fn print(context: &Context, statement: Statement, sender: &Letterhead, args: &DocumentArgs) -> Result<()> {
+    let profile = profile::of(context, &statement.party)?;
+    let bytes = documents::render(&Statement { profile, ..statement }, sender, args.format.into());
     match &args.out {
         Some(file) => write(file, &bytes),
         None => Ok(std::io::stdout().write_all(&bytes)?),

@@ -14,6 +14,7 @@ mod parts;
 mod payment;
 mod period;
 mod prices;
+mod profile;
 mod prove;
 mod rebuild;
 mod rejects;
@@ -22,6 +23,7 @@ mod terms;
 mod up;
 mod verify;
 mod verify_proof;
+mod views;
 mod waive;
 
 use std::process::ExitCode;
@@ -54,7 +56,9 @@ pub fn run(context: &Context, command: Command) -> Result<ExitCode> {
         Command::Settle(args) => parts::settle(context, &args)?,
         Command::Import(args) => import::run(context, &args)?,
         Command::Sql(args) => sql::run(context, &args)?,
+        Command::Views(args) => views::run(&args)?,
         Command::Prices(command) => prices::run(context, &command)?,
+        Command::Profile(command) => profile::run(context, &command)?,
         Command::Period(command) => period::run(context, &command)?,
         Command::Waive(args) => waive::run(context, &args)?,
         Command::Invoice(args) => return documents::invoice_or_verify(context, &args),

@@ -38,7 +38,7 @@ pub async fn session(ledger: &Ledger, version: Option<i64>) -> Result<Session> {
     }
     let engine = Engine::new(ledger.lake().object_store(), ledger.lake().url(), EngineOptions::default())?;
     let pin = engine.pin(&commits, version).await?;
-    Ok(engine.session(pin, &files).await?)
+    Ok(engine.session(pin, &files)?)
 }
 
 impl From<RowFormat> for Format {

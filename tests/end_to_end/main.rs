@@ -1,16 +1,19 @@
 //! The real binary, from outside: what a user does, what goes wrong, and what
 //! must hold afterwards.
 
+mod audit_views;
 mod bad_input;
 mod crash;
 mod damage;
 mod demo;
 mod examples;
+mod foreign;
 mod harness;
 mod importing;
 mod invoicing;
 mod manifest;
 mod periods;
+mod profiles;
 mod proofs;
 mod real_input;
 mod rows;

@@ -12,6 +12,7 @@ use stempoint_schemas::tables::{API_CALLS, CHARGES, COMMITS, CONTROL, DUPLICATES
 use stempoint_store::ledger::Ledger;
 use stempoint_store::{ParquetEncoder, ReadOptions, Tuning};
 
+use crate::audit_views;
 use crate::harness::{Books, text};
 
 const PRICES: &str = r#"
@@ -93,6 +94,7 @@ fn the_audit_finds_every_change_of_a_table() {
         for check in checks {
             assert!(said.contains(&format!("FAILED {check}")), "case {number}, {}:\n{said}", table.name);
         }
+        audit_views::find_the_same(&books, &data, &said);
     }
 }
 

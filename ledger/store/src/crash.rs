@@ -30,6 +30,8 @@ pub const CRASH_POINTS: &[&str] = &[
     "store.clean_log.after",
     "store.vacuum.before",
     "store.vacuum.after",
+    "store.erase.before",
+    "store.erase.after",
 ];
 
 struct Target {

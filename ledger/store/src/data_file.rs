@@ -80,10 +80,10 @@ impl DataFile {
     }
 
     /// The action that removes the file because its rows are in another one.
-    pub(crate) fn to_remove(&self, now_ms: i64) -> Remove {
+    pub(crate) fn to_remove(&self, now_ms: i64, data_change: bool) -> Remove {
         Remove {
             path: self.path.clone(),
-            data_change: false,
+            data_change,
             deletion_timestamp: Some(now_ms),
             extended_file_metadata: Some(true),
             partition_values: Some(HashMap::new()),

@@ -20,3 +20,4 @@ pub use files::LedgerFiles;
 pub use pin::Pin;
 pub use session::{Relation, Session};
 pub(crate) use statement::parse;
+pub use views::{published, published_script};

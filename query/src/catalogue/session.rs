@@ -14,6 +14,7 @@ use datafusion::logical_expr::LogicalPlan;
 use datafusion::prelude::SessionContext;
 use futures::TryStreamExt;
 use stempoint_schemas::tables::{ALL, API_CALLS, GPU_USAGE};
+use tokio::sync::Mutex;
 
 use super::engine::fresh_context;
 use super::files::LedgerFiles;
@@ -41,17 +42,19 @@ pub struct Session {
     context: SessionContext,
     threads: DeepThreads,
     pin: Pin,
+    /// Held while views are registered, so that it is done once.
+    views: Arc<Mutex<()>>,
 }
 
 impl Session {
-    pub(crate) async fn new(
-        state: SessionState,
+    pub(crate) fn new(
+        state: &SessionState,
         threads: DeepThreads,
         location: &Location,
         pin: Pin,
         files: &LedgerFiles,
     ) -> Result<Session, QueryError> {
-        let context = fresh_context(&state);
+        let context = fresh_context(state);
         for table in ALL {
             let provider = LedgerTable::new(table, location, &files.of(table), Visibility::of(table, &pin));
             context.register_table(table.name, Arc::new(provider))?;
@@ -60,8 +63,7 @@ impl Session {
             let provider = LedgerTable::new(table, location, &files.of(table), Visibility::settled(&pin));
             context.register_table(name.name, Arc::new(provider))?;
         }
-        views::register(&context).await?;
-        Ok(Session { context, threads, pin })
+        Ok(Session { context, threads, pin, views: Arc::default() })
     }
 
     /// The ledger version that the session sees.
@@ -72,7 +74,7 @@ impl Session {
     /// The tables and views that can be asked about.
     pub fn relations() -> Vec<Relation> {
         let tables = ALL.into_iter().map(|table| Relation { name: table.name, comment: table.comment, is_view: false });
-        tables.chain(views::ALL).collect()
+        tables.chain(views::all()).collect()
     }
 
     /// Runs one query and gives its rows as they come.
@@ -81,10 +83,10 @@ impl Session {
     /// [`QueryError`]; also in the stream, as a `DataFusionError` that converts
     /// into one.
     pub async fn sql(&self, text: &str) -> Result<SendableRecordBatchStream, QueryError> {
-        let (state, text) = (self.context.state(), text.to_owned());
+        let (context, views, text) = (self.context.clone(), Arc::clone(&self.views), text.to_owned());
         let rows = self.threads.run(async move {
-            let plan = plan(&state, &text).await?;
-            Ok::<_, QueryError>(DataFrame::new(state, plan).execute_stream().await?)
+            let plan = plan(&context, &views, &text).await?;
+            Ok::<_, QueryError>(DataFrame::new(context.state(), plan).execute_stream().await?)
         });
         self.threads.stream(rows.await??)
     }
@@ -98,10 +100,15 @@ impl Session {
     }
 }
 
-async fn plan(state: &SessionState, text: &str) -> Result<LogicalPlan, QueryError> {
-    let statement = parse(state, text)?;
+async fn plan(context: &SessionContext, views: &Mutex<()>, text: &str) -> Result<LogicalPlan, QueryError> {
+    let state = context.state();
+    let statement = parse(&state, text)?;
     let known: Vec<&str> = Session::relations().iter().map(|relation| relation.name).collect();
-    check_tables(state, &statement, &known)?;
+    let named = check_tables(&state, &statement, &known)?;
+    {
+        let _one_at_a_time = views.lock().await;
+        views::register(context, &named).await?;
+    }
     let plan = state.statement_to_plan(statement).await?;
     let read_only = SQLOptions::new().with_allow_ddl(false).with_allow_dml(false).with_allow_statements(false);
     read_only.verify_plan(&plan).map_err(|_| QueryError::ReadOnly { statement: "this statement".to_owned() })?;

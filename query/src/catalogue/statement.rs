@@ -72,15 +72,20 @@ fn kind(text: &str) -> String {
     if kind.is_empty() { "this statement".to_owned() } else { kind }
 }
 
-/// Finds the first table of a statement that is not one of `known`.
-pub(crate) fn check_tables(state: &SessionState, statement: &Statement, known: &[&str]) -> Result<(), QueryError> {
+/// The tables that a statement names, all of them `known`.
+pub(crate) fn check_tables(
+    state: &SessionState,
+    statement: &Statement,
+    known: &[&str],
+) -> Result<Vec<TableReference>, QueryError> {
     let unknown = |reference: &TableReference| {
         let elsewhere = reference.schema().is_some_and(|schema| schema == "information_schema");
         let is_function = state.table_functions().contains_key(reference.table());
         !elsewhere && !is_function && !known.contains(&reference.table())
     };
-    match state.resolve_table_references(statement)?.into_iter().find(unknown) {
+    let named = state.resolve_table_references(statement)?;
+    match named.iter().find(|name| unknown(name)) {
         Some(name) => Err(QueryError::UnknownTable { name: name.to_string(), known: known.join(", ") }),
-        None => Ok(()),
+        None => Ok(named),
     }
 }

@@ -71,6 +71,7 @@ pub(crate) async fn collect(session: &Session, kind: Kind, request: &Request) ->
     Ok(Statement {
         kind,
         party: request.party.clone(),
+        profile: None,
         period: request.period,
         currency,
         lines,

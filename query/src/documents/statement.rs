@@ -7,6 +7,7 @@
 use stempoint_core::terms::Tax;
 use stempoint_schemas::meter::{Dimension, Meter};
 use stempoint_schemas::money::{Amount, Quantity, Share};
+use stempoint_schemas::profile::Profile;
 use stempoint_schemas::time::{Instant, Month};
 
 use super::issued::Issued;
@@ -56,6 +57,9 @@ pub struct Statement {
     pub kind: Kind,
     /// The customer or the provider.
     pub party: String,
+    /// Who that is, where it is known: as it is now and no part of the ledger
+    /// version. Only the head of a document shows it.
+    pub profile: Option<Profile>,
     /// The billing period.
     pub period: Month,
     /// The currency.

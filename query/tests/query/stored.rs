@@ -37,7 +37,7 @@ pub async fn session(ledger: &Ledger, version: Option<i64>) -> Session {
     }
     let engine = Engine::new(ledger.lake().object_store(), ledger.lake().url(), EngineOptions::default()).unwrap();
     let pin = engine.pin(&commits, version).await.unwrap();
-    engine.session(pin, &files).await.unwrap()
+    engine.session(pin, &files).unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -133,7 +133,7 @@ impl Books {
     pub async fn session(&self, version: Option<i64>) -> Result<Session, QueryError> {
         let engine = self.engine();
         let pin = engine.pin(self.files.get(COMMITS.name).map_or(&[], Vec::as_slice), version).await?;
-        engine.session(pin, &self.ledger_files()).await
+        engine.session(pin, &self.ledger_files())
     }
 
     pub fn ledger_files(&self) -> LedgerFiles {

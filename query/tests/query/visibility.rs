@@ -151,7 +151,7 @@ proptest! {
                 control_offset: 0,
             };
             let files = LedgerFiles::new().with(&REJECTS, files);
-            let session = books.engine().session(pin, &files).await.unwrap();
+            let session = books.engine().session(pin, &files).unwrap();
             let all = case.model(0);
             let rows = csv(&session, "SELECT _partition, _offset FROM rejects ORDER BY 1, 2").await.unwrap();
             prop_assert_eq!(rows, lines(&all));

@@ -24,6 +24,8 @@ pub(crate) enum Operation {
     Append,
     /// Merges files without changing a row.
     Compact,
+    /// Puts other rows in the place of all.
+    Overwrite,
 }
 
 /// An entry that is ready to be written at any version.
@@ -52,8 +54,9 @@ impl Entry {
         for (app, version) in fences {
             actions.push(Transaction::new_with_last_update(app, version, Some(now)).into());
         }
-        actions.extend(removed.iter().map(|file| Action::Remove(file.to_remove(now))));
-        actions.extend(added.iter().map(|file| Action::Add(file.to_add(operation == Operation::Append))));
+        let changes_rows = operation != Operation::Compact;
+        actions.extend(removed.iter().map(|file| Action::Remove(file.to_remove(now, changes_rows))));
+        actions.extend(added.iter().map(|file| Action::Add(file.to_add(changes_rows))));
         actions.insert(0, commit_info(operation, now, actions.len() + 1).into());
         Ok(Self {
             bytes: lines(table, actions.iter().map(serde_json::to_value))?,
@@ -94,6 +97,7 @@ fn commit_info(operation: Operation, now: i64, line_count: usize) -> CommitInfo 
     let (name, parameters) = match operation {
         Operation::Append => ("WRITE", HashMap::from([("mode".to_owned(), Value::from("Append"))])),
         Operation::Compact => ("OPTIMIZE", HashMap::new()),
+        Operation::Overwrite => ("WRITE", HashMap::from([("mode".to_owned(), Value::from("Overwrite"))])),
     };
     CommitInfo {
         timestamp: Some(now),

@@ -6,6 +6,7 @@
 
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 use stempoint_schemas::meter::{Dimension, Meter};
+use stempoint_schemas::profile::Item;
 
 use super::words::{Words, rounding, words};
 use crate::documents::currency::minor_units;
@@ -66,7 +67,7 @@ fn header(statement: &Statement, letterhead: &Letterhead, words: &Words) -> Mark
             }
             div.facts {
                 dl {
-                    div.wide { dt { (words.party) } dd.party { (statement.party) } }
+                    div.wide { dt { (words.party) } (party(statement)) }
                     div { dt { "Period" } dd { (days(statement.period)) small { "UTC" } } }
                     @match &statement.issued {
                         None => { div { dt { "Number" } dd { "Not finalised" } } }
@@ -84,6 +85,21 @@ fn header(statement: &Statement, letterhead: &Letterhead, words: &Words) -> Mark
                     p.amount { (grouped(&statement.total.with_places(places))) " " small { (statement.currency) } }
                 }
             }
+        }
+    }
+}
+
+/// The party: by name and address where they are known, and as the books
+/// know it.
+fn party(statement: &Statement) -> Markup {
+    let known = statement.profile.as_ref();
+    let name = known.and_then(|profile| profile.get(Item::Name));
+    html! {
+        dd.party { (name.unwrap_or(&statement.party)) }
+        @if let Some(profile) = known {
+            @for line in profile.address_lines() { dd.detail { (line) } }
+            @if let Some(id) = profile.get(Item::TaxId) { dd.detail { small { "Tax id" } (id) } }
+            @if name.is_some() { dd.detail { small { "Account" } (statement.party) } }
         }
     }
 }

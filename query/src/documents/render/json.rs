@@ -7,6 +7,7 @@
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 use stempoint_schemas::meter::Dimension;
+use stempoint_schemas::profile::Item;
 
 use crate::documents::currency::minor_units;
 use crate::documents::letterhead::{Issuer, Letterhead};
@@ -22,7 +23,11 @@ struct Document<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     customer: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    customer_details: Option<Details<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     provider: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    provider_details: Option<Details<'a>>,
     period: String,
     currency: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -41,6 +46,17 @@ struct Document<'a> {
     tax: String,
     total: String,
     ledger_version: i64,
+}
+
+/// Who the party is, as far as it is known now.
+#[derive(Serialize)]
+struct Details<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    name: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    address: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tax_id: Option<&'a str>,
 }
 
 #[derive(Serialize)]
@@ -87,13 +103,20 @@ impl Serialize for Dimensions<'_> {
 
 pub(crate) fn render(statement: &Statement, letterhead: &Letterhead) -> String {
     let party = |kind| (statement.kind == kind).then_some(statement.party.as_str());
+    let details = |kind| {
+        let profile = statement.profile.as_ref().filter(|_| statement.kind == kind)?;
+        let [name, address, tax_id] = [Item::Name, Item::Address, Item::TaxId].map(|item| profile.get(item));
+        (name.or(address).or(tax_id).is_some()).then_some(Details { name, address, tax_id })
+    };
     let places = minor_units(&statement.currency);
     let (issued, tax_terms) = (statement.issued.as_ref(), statement.tax_terms.as_ref());
     let document = Document {
         number: issued.map(|issued| issued.number.as_str()),
         issuer: letterhead.issuer.as_ref().map(issuer),
         customer: party(Kind::Invoice),
+        customer_details: details(Kind::Invoice),
         provider: party(Kind::Earnings),
+        provider_details: details(Kind::Earnings),
         period: statement.period.to_string(),
         currency: &statement.currency,
         issued_at: issued.map(|issued| issued.issued_at.to_string()),

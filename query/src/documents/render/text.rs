@@ -6,6 +6,7 @@
 use std::fmt::Write as _;
 
 use stempoint_schemas::money::Amount;
+use stempoint_schemas::profile::Item;
 
 use crate::documents::currency::minor_units;
 use crate::documents::figures::{day, days, dimensions, grouped, per, percent, short_moment, since, tax_label, units};
@@ -51,7 +52,14 @@ fn heading(statement: &Statement, letterhead: &Letterhead, text: &mut String) {
         (Kind::Earnings, _) => ("STATEMENT OF EARNINGS (draft, not finalised)".to_owned(), "Provider"),
     };
     let period = format!("{} ({}, UTC)", statement.period, days(statement.period));
-    let mut facts = vec![(role, printable(&statement.party)), ("Period", period)];
+    let mut facts = vec![(role, printable(&statement.party))];
+    if let Some(profile) = &statement.profile {
+        facts.extend(profile.get(Item::Name).map(|name| ("Name", printable(name))));
+        let labels = std::iter::once("Address").chain(std::iter::repeat(""));
+        facts.extend(labels.zip(profile.address_lines().map(printable)));
+        facts.extend(profile.get(Item::TaxId).map(|id| ("Tax id", printable(id))));
+    }
+    facts.push(("Period", period));
     if let Some(issued) = &statement.issued {
         facts.push(("Issued", day(issued.issued_at)));
         facts.extend(issued.due_at.map(|due| ("Due", day(due))));

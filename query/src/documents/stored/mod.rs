@@ -16,7 +16,7 @@ use super::render::{DocumentFormat, attached, render};
 use super::statement::{Kind, Request, Statement};
 
 /// What does not come from the books.
-const NOT_OF_THE_BOOKS: [&str; 1] = ["issuer"];
+const NOT_OF_THE_BOOKS: [&str; 3] = ["issuer", "customer_details", "provider_details"];
 
 /// Names and values, as a document has them.
 type Fields = BTreeMap<String, String>;

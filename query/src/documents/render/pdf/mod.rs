@@ -28,6 +28,8 @@ use self::front::Front;
 use self::page::{PAGE_HEIGHT, Page, SIDE, WIDTH};
 use self::sums::Sum;
 use self::text::{FAINT, RULE, Span, Style, fitted};
+use stempoint_schemas::profile::Item;
+
 use super::words::{Words, rounding, words};
 use crate::documents::currency::minor_units;
 use crate::documents::figures::{day, days, grouped, tax_label};
@@ -64,7 +66,14 @@ fn pages(statement: &Statement, letterhead: &Letterhead) -> Vec<Page> {
 
 fn front<'a>(statement: &'a Statement, letterhead: &'a Letterhead, words: &Words) -> Front<'a> {
     let places = minor_units(&statement.currency);
-    let mut facts = vec![("Period", format!("{} (UTC)", days(statement.period)))];
+    let mut facts = Vec::new();
+    if let Some(profile) = &statement.profile {
+        facts.extend(profile.get(Item::Name).map(|name| ("Name", name.to_owned())));
+        let address = profile.address_lines().collect::<Vec<_>>().join(", ");
+        facts.extend((!address.is_empty()).then_some(("Address", address)));
+        facts.extend(profile.get(Item::TaxId).map(|id| ("Tax id", id.to_owned())));
+    }
+    facts.push(("Period", format!("{} (UTC)", days(statement.period))));
     match &statement.issued {
         None => facts.push(("Number", "Not finalised".to_owned())),
         Some(issued) => {
