@@ -16,6 +16,7 @@ mod periods;
 mod profiles;
 mod proofs;
 mod real_input;
+mod receivables;
 mod rows;
 mod serving;
 mod tampered;

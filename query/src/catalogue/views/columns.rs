@@ -130,7 +130,7 @@ pub(super) const INVOICE_STATUS: Columns = &[
     ("line", "Number of the row among those of its control event, from 1."),
     ("number", "Its number, for example INV-000012."),
     ("kind", "invoice, or credit_note with a negative total."),
-    ("customer", "Whose it is."),
+    ("customer", "The customer whose it is."),
     ("period", "The month that it is for (UTC); null for a credit that somebody gave."),
     ("currency", "The currency in which the customer is rated."),
     ("net", "Before tax, in the currency's unit."),

@@ -1,0 +1,107 @@
+//! From a month's close to the last cent: invoices, payments, credits and the
+//! accounts that they move, through the binary.
+
+use serde_json::{Value, json};
+
+use crate::harness::Books;
+
+const SELECT: &str = "SELECT id, at AS time, customer, 'code-1' AS model, 'node-1' AS provider, \
+                      tokens AS input_tokens, 0 AS output_tokens FROM input";
+const PRICES: &str = "currency = \"USD\"\neffective_from = \"2023-11-01T00:00:00Z\"\n\
+                      [[price]]\nmeter = \"tokens.input\"\nper = \"1000\"\namount = \"1.001\"\n";
+
+fn closed_month() -> Books {
+    let books = Books::new();
+    let prices = books.file("prices.toml", PRICES);
+    books.run(&["prices", "apply", &prices.to_string_lossy()]);
+    let rows = "id,at,customer,tokens\na,2023-11-10T00:00:00Z,acme,3000\nb,2023-11-11T00:00:00Z,blue,7001\n";
+    let file = books.file("calls.csv", rows);
+    books.run(&["import", "api_call", &file.to_string_lossy(), "--source", "calls", "--select", SELECT]);
+    books.run(&["terms", "set", "--entity", "SPEU", "--due-days", "14", "--tax", "VAT=0.19"]);
+    books.run(&["terms", "set", "--customer", "blue", "--entity", "SPUS"]);
+    let said = books.run(&["period", "close", "2023-11"]);
+    assert!(said.starts_with("2023-11 is closed with 2 documents, SPEU-000001, SPUS-000001;"), "{said}");
+    books
+}
+
+fn balance(books: &Books, arguments: &[&str]) -> Value {
+    let rows = books.run(&[&["balance"], arguments, &["--format", "json"]].concat());
+    let rows: Value = serde_json::from_str(&rows).expect("JSON");
+    rows.as_array().expect("rows").iter().map(|row| json!([row["account"], row["balance"]])).collect()
+}
+
+#[test]
+fn a_month_is_invoiced_paid_and_credited_and_every_cent_is_accounted_for() {
+    let books = closed_month();
+    let invoice: Value =
+        serde_json::from_str(&books.run(&["invoice", "acme", "2023-11", "--format", "json"])).expect("JSON");
+    // 3.003 is 3.00 and, of the exact amount, 0.57057 of tax.
+    for (field, value) in [("number", "SPEU-000001"), ("subtotal", "3.003"), ("tax", "0.57"), ("total", "3.57")] {
+        assert_eq!(invoice[field], value, "{field}");
+    }
+    assert_eq!(balance(&books, &["customer/acme"]), json!([["customer/acme/receivable", "3.57"]]));
+    assert_eq!(balance(&books, &["platform/tax"]), json!([["platform/tax", "-0.57"]]));
+
+    let pay = ["payment", "add", "acme", "2.00", "--received", "2023-12-05T00:00:00Z", "--id", "bank-1"];
+    let said = books.run(&pay);
+    assert!(said.starts_with("2 USD paid 2 of SPEU-000001, of which 1.57 is open"), "{said}");
+    assert!(books.run(&pay).starts_with("the same as control event"), "a repeat changes nothing");
+    // Received in the month that is closed, it counts from the first open moment.
+    books.run(&["payment", "add", "acme", "5", "--received", "2023-11-29T00:00:00Z", "--id", "bank-2"]);
+    let at = |time| balance(&books, &["customer/acme", "--at", time]);
+    assert_eq!(at("2023-11-30T23:59:59.999999Z"), json!([["customer/acme/receivable", "3.57"]]));
+    assert_eq!(
+        at("2023-12-31T00:00:00Z"),
+        json!([["customer/acme/credit", "-3.43"], ["customer/acme/receivable", "0"]])
+    );
+    let refused = books.fail(&["credit", "acme", "4", "--invoice", "SPEU-000001", "--reason", "a slip"]);
+    assert!(refused.contains("4 is more than the 3.57 that can be taken back of it"), "{refused}");
+    books.run(&["credit", "acme", "--invoice", "SPEU-000001", "--reason", "billed twice"]);
+    assert_eq!(balance(&books, &["platform/tax"]), json!([["platform/tax", "0"]]));
+    let known = balance(&books, &["platform/tax", "--known-at", "2000-01-01T00:00:00Z"]);
+    assert_eq!(known, json!([]), "nothing was known before the log began");
+    let unknown = books.fail(&["balance", "customer/nobody"]);
+    assert!(unknown.contains("there is no account \"customer/nobody\""), "{unknown}");
+
+    let numbers = books.sql("SELECT number, status FROM invoice_status ORDER BY number");
+    assert_eq!(
+        Value::from(numbers),
+        json!([
+            {"number": "SPEU-000001", "status": "paid"},
+            {"number": "SPEU-000002", "status": "issued"},
+            {"number": "SPUS-000001", "status": "finalized"},
+        ])
+    );
+    assert!(books.run(&["audit"]).contains("all 10 checks passed"));
+    for from in ["log", "lake"] {
+        let into = books.folder().join(from);
+        books.run(&["rebuild", "--from", from, "--into", &into.to_string_lossy()]);
+    }
+}
+
+#[test]
+fn a_banks_file_is_matched_by_its_references_and_counts_once() {
+    let books = closed_month();
+    let file = books.file(
+        "bank.csv",
+        "id,received_at,amount,currency,reference,customer\n\
+         1,2023-12-05T00:00:00Z,3.57,USD,invoice speu-000001 thanks,\n\
+         2,2023-12-06T00:00:00Z,1,USD,no idea,\n\
+         3,2023-12-06T00:00:00Z,1,USD,,blue\n",
+    );
+    let import = ["payment", "import", &*file.to_string_lossy()];
+    let left = books.fail(&import);
+    assert!(left.contains("1 payments were left out"), "{left}");
+    let again = books.output(&import);
+    let said = String::from_utf8_lossy(&again.stdout);
+    assert!(said.contains("line 3: \"no idea\" names no invoice that is known"), "{said}");
+    assert!(said.contains("0 taken, 2 known already, 1 left out"), "{said}");
+    let open = books.sql("SELECT number, open FROM invoice_status ORDER BY number");
+    assert_eq!(
+        Value::from(open),
+        json!([{"number": "SPEU-000001", "open": "0"}, {"number": "SPUS-000001", "open": "6.01"}])
+    );
+    let wrong = books.file("wrong.csv", "id,amount\n1,2\n");
+    let error = books.fail(&["payment", "import", &wrong.to_string_lossy()]);
+    assert!(error.contains("has no column received_at"), "{error}");
+}
