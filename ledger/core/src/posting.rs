@@ -20,6 +20,9 @@ use crate::usage::Dimensions;
 
 type Map<K, V> = HashMap<K, V, foldhash::fast::RandomState>;
 
+/// Exact sums by customer and currency.
+pub type Billed = Map<(Name, Name), Amount>;
+
 /// Why charges could not be posted.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum PostingError {
@@ -173,9 +176,9 @@ impl Posted {
         until: Month,
         books: &Books,
         names: &Names,
-    ) -> Result<BTreeMap<Month, Map<(Name, Name), Amount>>, PostingError> {
+    ) -> Result<BTreeMap<Month, Billed>, PostingError> {
         let mut rates: Map<PriceId, (Rate, Name)> = Map::default();
-        let mut months: BTreeMap<Month, Map<(Name, Name), Amount>> = BTreeMap::new();
+        let mut months: BTreeMap<Month, Billed> = BTreeMap::new();
         let is_meant = |period: Month| period <= until && after.is_none_or(|after| period > after);
         for (key, quantity) in self.iter().filter(|(key, _)| key.side == Side::Customer && is_meant(key.period)) {
             let (rate, asset) = match rates.get(&key.price) {

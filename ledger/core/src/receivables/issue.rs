@@ -111,7 +111,7 @@ impl Receivables {
         }
         let postings = postings.into_vec();
         let effective_us = issuing.period.end().us() - 1;
-        Ok((!postings.is_empty()).then(|| Entry {
+        Ok((!postings.is_empty()).then_some(Entry {
             price: None,
             period: Some(issuing.period),
             document: number,
