@@ -140,7 +140,7 @@ fn values_are_shown_as_the_tables_show_them() {
     }
     let text = prove(rows().pop().unwrap()).to_text().unwrap();
     for shown in
-        ["\"table\": \"journal\"", "\"_offset\": 1", "\"amount\": \"-1.5\"", "\"model\": \"text\"", "\"gpu\": null"]
+        ["\"table\": \"journal\"", "\"_offset\": 1", "\"amount\": \"-1.5\"", "\"model\": null", "\"gpu\": \"text\""]
     {
         assert!(text.contains(shown), "{shown} is not in\n{text}");
     }
