@@ -15,7 +15,9 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
-/// The crash points of this crate, in the order in which an append meets them.
+/// The crash points of appending and maintenance, in the order in which they
+/// are met. Those of replacing a table, `store.erase.before` and
+/// `store.erase.after`, are met where profiles are deleted.
 pub const CRASH_POINTS: &[&str] = &[
     "store.put_file.before",
     "store.local.written",
@@ -30,8 +32,6 @@ pub const CRASH_POINTS: &[&str] = &[
     "store.clean_log.after",
     "store.vacuum.before",
     "store.vacuum.after",
-    "store.erase.before",
-    "store.erase.after",
 ];
 
 struct Target {
