@@ -11,7 +11,9 @@ pub mod documents;
 mod error;
 mod exact;
 pub mod import;
+mod literal;
 pub mod output;
 
 pub use catalogue::{Engine, EngineOptions, LedgerFiles, Pin, Session};
 pub use error::QueryError;
+pub use literal::literal;

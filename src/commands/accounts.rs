@@ -7,6 +7,7 @@
 use anyhow::{Result, bail};
 use arrow::array::{AsArray, RecordBatch};
 use arrow::datatypes::Int64Type;
+use stempoint_query::literal;
 use stempoint_schemas::time::Instant;
 use stempoint_store::ledger::Ledger;
 
@@ -16,11 +17,7 @@ use crate::context::Context;
 
 pub fn accounts(context: &Context, args: &AccountsArgs) -> Result<()> {
     let condition = args.prefix.as_deref().map_or_else(|| "true".to_owned(), |prefix| begins_with("account", prefix));
-    let query = format!(
-        "SELECT account, asset, sum(amount) AS balance, count(*) AS postings FROM journal WHERE {condition} \
-         GROUP BY account, asset ORDER BY account, asset"
-    );
-    sql::print(context, &query, args.format, None)
+    sql::print(context, &balances(&condition), args.format, None)
 }
 
 pub fn balance(context: &Context, args: &BalanceArgs) -> Result<()> {
@@ -36,12 +33,15 @@ pub fn balance(context: &Context, args: &BalanceArgs) -> Result<()> {
     if context.runtime.block_on(count(context, &any))? == 0 {
         bail!("there is no account {:?}; `stempoint accounts` lists those there are", args.account);
     }
-    let query = format!(
-        "SELECT account, asset, sum(amount) AS balance, count(*) AS postings FROM journal WHERE {} \
-         GROUP BY account, asset ORDER BY account, asset",
-        conditions.join(" AND ")
-    );
-    sql::print(context, &query, args.format, version)
+    sql::print(context, &balances(&conditions.join(" AND ")), args.format, version)
+}
+
+/// What the accounts of some postings hold.
+fn balances(condition: &str) -> String {
+    format!(
+        "SELECT account, asset, sum(amount) AS balance, count(*) AS postings FROM journal WHERE {condition} \
+         GROUP BY account, asset ORDER BY account, asset"
+    )
 }
 
 /// A ledger version, or a condition on the log's record times.
@@ -67,8 +67,4 @@ fn moment(time: Instant) -> String {
 
 fn begins_with(column: &str, prefix: &str) -> String {
     format!("starts_with({column}, {})", literal(prefix))
-}
-
-fn literal(text: &str) -> String {
-    format!("'{}'", text.replace('\'', "''"))
 }

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use anyhow::Result;
 use arrow::array::StringArray;
+use stempoint_query::literal;
 use stempoint_schemas::row::typed;
 use stempoint_schemas::tables::INVOICES;
 use stempoint_store::ReadOptions;
@@ -16,7 +17,7 @@ use crate::context::Context;
 pub fn run(context: &Context, args: &InvoicesArgs) -> Result<()> {
     let mut conditions = vec!["true".to_owned()];
     if let Some(customer) = &args.customer {
-        conditions.push(format!("customer = '{}'", customer.replace('\'', "''")));
+        conditions.push(format!("customer = {}", literal(customer)));
     }
     if args.open {
         conditions.push("open > 0".to_owned());

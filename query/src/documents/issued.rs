@@ -10,11 +10,11 @@ use stempoint_core::terms::{Tax, Terms};
 use stempoint_schemas::money::{Amount, Share};
 use stempoint_schemas::time::Instant;
 
-use super::collect::literal;
 use super::error::DocumentError;
 use super::statement::Request;
 use super::sums::{missing, text, texts};
 use crate::catalogue::Session;
+use crate::literal;
 
 /// What is known of an invoice only once its month was closed.
 #[derive(Debug, Clone, PartialEq, Eq)]

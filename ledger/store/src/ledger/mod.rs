@@ -203,6 +203,6 @@ fn version_bound(file: &DataFile) -> Option<i64> {
 }
 
 /// The writer's clock, for people only.
-fn now_us() -> i64 {
+pub(crate) fn now_us() -> i64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| i64::try_from(since.as_micros()).unwrap_or(i64::MAX))
 }

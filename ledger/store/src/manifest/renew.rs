@@ -7,7 +7,6 @@
 use std::collections::{HashMap, HashSet};
 use std::fs::{self, OpenOptions};
 use std::path::Path;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use stempoint_schemas::head::Head;
 use stempoint_schemas::hex::Hex;
@@ -16,7 +15,7 @@ use super::files::{self, Found};
 use super::key::Signer;
 use super::needed::{Needed, is_rewritten};
 use super::{Listed, Manifest, ManifestError, PublicKey, text};
-use crate::ledger::Ledger;
+use crate::ledger::{Ledger, now_us};
 use crate::sync::{create_folders, sync_folder};
 
 /// What a renewal did.
@@ -117,8 +116,4 @@ impl Renewal<'_> {
         }
         Ok(())
     }
-}
-
-fn now_us() -> i64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| i64::try_from(since.as_micros()).unwrap_or(i64::MAX))
 }
