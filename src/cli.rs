@@ -289,6 +289,14 @@ pub enum PricesCommand {
         /// The file (TOML).
         file: PathBuf,
     },
+    /// List the tiers, percentages and minimums of prices that are not so much
+    /// per unit.
+    #[command(after_help = "Example:\n  stempoint prices models")]
+    Models {
+        /// How to print the rows.
+        #[arg(long, value_enum, default_value = "table")]
+        format: RowFormat,
+    },
     /// List all prices that were ever in force.
     #[command(after_help = "Example:\n  stempoint prices list --format csv")]
     List {

@@ -42,6 +42,10 @@ CREATE VIEW prices AS
 SELECT * FROM raw_prices
 WHERE _offset < (SELECT max(control_offset) FROM commits);
 
+CREATE VIEW charge_models AS
+SELECT * FROM raw_charge_models
+WHERE _offset < (SELECT max(control_offset) FROM commits);
+
 CREATE VIEW periods AS
 SELECT * FROM raw_periods
 WHERE _offset < (SELECT max(control_offset) FROM commits);

@@ -21,6 +21,13 @@ pub fn run(context: &Context, command: &PricesCommand) -> Result<()> {
             *format,
             None,
         ),
+        PricesCommand::Models { format } => sql::print(
+            context,
+            "SELECT price, charge_model, tier, above, up_to, amount, flat, percent, minimum \
+             FROM charge_models ORDER BY _offset, line",
+            *format,
+            None,
+        ),
     }
 }
 

@@ -11,7 +11,7 @@ use crate::audit_views::eventful;
 use crate::harness::{Books, text};
 
 /// Everything that both can be asked for.
-const RELATIONS: [&str; 27] = [
+const RELATIONS: [&str; 28] = [
     "commits",
     "api_calls",
     "gpu_usage",
@@ -22,6 +22,7 @@ const RELATIONS: [&str; 27] = [
     "charges",
     "journal",
     "prices",
+    "charge_models",
     "periods",
     "terms",
     "invoices",

@@ -3,6 +3,7 @@
 
 mod audit_views;
 mod bad_input;
+mod charge_models;
 mod crash;
 mod damage;
 mod demo;

@@ -10,6 +10,9 @@ use stempoint_schemas::money::{AMOUNT_SCALE, Price, QUANTITY_SCALE, Quantity, Sh
 use stempoint_schemas::time::{HOUR_US, Hour, Instant};
 use thiserror::Error;
 
+use crate::charge::PriceId;
+use crate::charge_model::{Charging, ChargingError};
+
 /// One price of a book.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BookPrice {
@@ -17,8 +20,10 @@ pub struct BookPrice {
     pub meter: Meter,
     /// The dimensions that usage must have, sorted by dimension.
     pub matches: Vec<(Dimension, String)>,
-    /// The linear price.
+    /// The linear price, of which shares are taken.
     pub price: Price,
+    /// What customers pay where that is not the linear price.
+    pub charging: Charging,
 }
 
 /// All prices and shares of one currency from an hour on.
@@ -78,6 +83,14 @@ pub enum BookError {
         /// The meter's unit.
         unit: &'static str,
     },
+    /// A charge model cannot be used.
+    #[error("price {price}: {problem}")]
+    Charging {
+        /// Which price.
+        price: usize,
+        /// What is wrong with it.
+        problem: ChargingError,
+    },
     /// A meter has two shares.
     #[error("share {share}: {meter} has a share already")]
     TwoShares {
@@ -109,7 +122,8 @@ impl PriceBook {
                     return Err(no_such_dimension(index + 1, price.meter, dimension.name()));
                 }
             }
-            if is_too_high(price.price) {
+            price.charging.check(price.price).map_err(|problem| BookError::Charging { price: index + 1, problem })?;
+            if is_too_high(price.price) || price.charging.prices(price.price).into_iter().any(is_too_high) {
                 return Err(BookError::TooHigh { price: index + 1, unit: price.meter.unit() });
             }
             for (other_index, other) in self.prices.iter().enumerate().take(index) {
@@ -211,17 +225,37 @@ pub struct AppliedBook {
 
 /// All books that were ever applied.
 #[derive(Debug, Clone, Default)]
-pub struct Books(Vec<AppliedBook>);
+pub struct Books {
+    applied: Vec<AppliedBook>,
+    /// Whether any price of any book is not linear.
+    has_charge_models: bool,
+}
 
 impl Books {
     /// Adds a book; offsets ascend.
     pub fn apply(&mut self, offset: u64, book: PriceBook) {
-        self.0.push(AppliedBook { offset, book });
+        self.has_charge_models |= book.prices.iter().any(|price| !price.charging.is_linear());
+        self.applied.push(AppliedBook { offset, book });
+    }
+
+    /// Whether customers pay the linear amount of every price.
+    pub fn are_linear(&self) -> bool {
+        !self.has_charge_models
+    }
+
+    /// A price row.
+    pub fn price(&self, price: PriceId) -> Option<&BookPrice> {
+        self.get(price.book as usize)?.book.prices.get(price.position as usize)
+    }
+
+    /// The currency of a price row.
+    pub fn currency(&self, price: PriceId) -> Option<&str> {
+        self.get(price.book as usize).map(|applied| applied.book.currency.as_str())
     }
 
     /// The index of the book that holds in an hour.
     pub fn in_force(&self, currency: &str, hour: Hour) -> Option<usize> {
-        self.0
+        self.applied
             .iter()
             .enumerate()
             .filter(|(_, applied)| applied.book.currency == currency && applied.book.effective_from <= hour)
@@ -231,7 +265,7 @@ impl Books {
 
     /// The first hour after `from` in which a later book takes over.
     pub fn next_change(&self, currency: &str, from: Hour) -> Option<Hour> {
-        self.0
+        self.applied
             .iter()
             .filter(|applied| applied.book.currency == currency)
             .map(|applied| applied.book.effective_from)
@@ -241,12 +275,12 @@ impl Books {
 
     /// A book by its index.
     pub fn get(&self, index: usize) -> Option<&AppliedBook> {
-        self.0.get(index)
+        self.applied.get(index)
     }
 
     /// All books in the order in which they were applied.
     pub fn iter(&self) -> impl Iterator<Item = &AppliedBook> {
-        self.0.iter()
+        self.applied.iter()
     }
 }
 
@@ -260,6 +294,7 @@ mod tests {
             meter,
             matches: matches.iter().map(|(d, v)| (*d, (*v).to_owned())).collect(),
             price: Price::new(Amount::parse("1").unwrap(), Quantity::parse("1").unwrap()).unwrap(),
+            charging: Charging::default(),
         }
     }
 

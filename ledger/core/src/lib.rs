@@ -6,8 +6,10 @@
 //! (invariant 5). Entries are checked to sum to zero before they leave it
 //! (invariant 3).
 
+mod adjusting;
 pub mod book;
 pub mod charge;
+pub mod charge_model;
 pub mod control;
 pub mod names;
 mod order;

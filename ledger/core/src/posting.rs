@@ -13,6 +13,7 @@ use stempoint_schemas::money::{Amount, Overflow, Quantity, Rate, Share};
 use stempoint_schemas::time::Month;
 use thiserror::Error;
 
+use crate::adjusting::{Adjusted, Adjustment};
 use crate::book::Books;
 use crate::charge::{Charge, PriceId, Side};
 use crate::names::{Name, Names};
@@ -130,6 +131,7 @@ struct Change {
 #[derive(Debug, Clone, Default)]
 pub struct Posted {
     parties: Map<RoundingKey, Quantity>,
+    adjusted: Adjusted,
     totals: Map<(PriceId, Month), Quantity>,
 }
 
@@ -144,8 +146,19 @@ struct Split<'a> {
 }
 
 impl Posted {
+    /// What charge models add to the linear amounts.
+    pub(crate) fn adjusted(&self) -> &Adjusted {
+        &self.adjusted
+    }
+
+    /// The same, to take up what was posted before a restart.
+    pub(crate) fn adjusted_mut(&mut self) -> &mut Adjusted {
+        &mut self.adjusted
+    }
+
     /// Takes up a charge that was posted before a restart.
-    pub fn restore(&mut self, charge: &Charge) -> Result<(), Overflow> {
+    pub fn restore(&mut self, charge: &Charge, books: &Books) -> Result<(), Overflow> {
+        self.adjusted.restore(charge, books)?;
         rounding_key(charge).map_or(Ok(()), |key| self.add(key, charge.quantity))
     }
 
@@ -193,6 +206,10 @@ impl Posted {
             let sum = months.entry(key.period).or_default().entry((key.party, asset)).or_default();
             *sum = sum.plus(rate.of(quantity)?)?;
         }
+        for ((period, holder), amount) in self.adjusted.amounts().filter(|((period, _), _)| is_meant(*period)) {
+            let sum = months.entry(*period).or_default().entry(*holder).or_default();
+            *sum = sum.plus(amount)?;
+        }
         Ok(months)
     }
 
@@ -219,14 +236,26 @@ impl Posted {
             *sum = before.plus(added)?;
             changes.push(Change { key, before, now: *sum });
         }
+        let mut adjustments =
+            self.adjusted.follow(charges, context.books, |code| context.names.find(code).unwrap_or_default())?;
         // Within a price row and period the order of the charges stays.
         changes.sort_by_key(|change| (change.key.price, change.key.period));
         let same_entry =
             |one: &Change, other: &Change| (one.key.price, one.key.period) == (other.key.price, other.key.period);
-        changes.chunk_by(same_entry).filter_map(|group| self.entry(group, context).transpose()).collect()
+        let mut entries = Vec::new();
+        for group in changes.chunk_by(same_entry) {
+            let of = group.first().and_then(|first| adjustments.remove(&(first.key.price, first.key.period)));
+            entries.extend(self.entry(group, &of.unwrap_or_default(), context)?);
+        }
+        Ok(entries)
     }
 
-    fn entry(&mut self, group: &[Change], context: PostingContext<'_>) -> Result<Option<Entry>, PostingError> {
+    fn entry(
+        &mut self,
+        group: &[Change],
+        adjustments: &[Adjustment],
+        context: PostingContext<'_>,
+    ) -> Result<Option<Entry>, PostingError> {
         let [first, ..] = group else { return Ok(None) };
         let (price, period) = (first.key.price, first.key.period);
         let split = split(context.books, price)?;
@@ -252,7 +281,13 @@ impl Posted {
             sum = sum.plus(amount)?;
             postings.push(Posting { account, amount, dimensions: key.dimensions, quantity: Some(quantity) });
         }
-        let revenue = self.revenue(price, period, total, split.platform)?.negated();
+        let mut revenue = self.revenue(price, period, total, split.platform)?.negated();
+        for adjustment in adjustments {
+            // A charge model is between the customer and the platform.
+            postings.push(Posting::of_money(Account::CustomerReceivable(adjustment.customer), adjustment.amount));
+            sum = sum.plus(adjustment.amount)?;
+            revenue = revenue.minus(adjustment.amount)?;
+        }
         sum = sum.plus(revenue)?;
         for (account, amount) in [(Account::PlatformRevenue, revenue), (Account::PlatformRounding, sum.negated())] {
             if amount != Amount::ZERO {

@@ -13,6 +13,8 @@ use thiserror::Error;
 use toml::Spanned;
 
 use crate::book::{self, BookError, BookPrice, PriceBook};
+use crate::charge_model::{ChargeModel, Charging, Tier};
+use crate::control::percent;
 
 /// Why a file is not a price book.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -43,6 +45,19 @@ struct FilePrice {
     matches: BTreeMap<Spanned<String>, Spanned<String>>,
     per: Spanned<String>,
     amount: Spanned<String>,
+    charge_model: Option<Spanned<String>>,
+    #[serde(default)]
+    tiers: Vec<Spanned<FileTier>>,
+    percent: Option<Spanned<String>>,
+    minimum: Option<Spanned<String>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct FileTier {
+    up_to: Option<Spanned<String>>,
+    amount: Spanned<String>,
+    flat: Option<Spanned<String>>,
 }
 
 #[derive(Deserialize)]
@@ -77,6 +92,10 @@ pub fn read(content: &(impl AsRef<[u8]> + ?Sized)) -> Result<PriceBook, PriceFil
             BookError::NotAnHour(_) => lines.of(&file.effective_from),
             BookError::Dimension { price, .. } => lines.of(&file.price[price - 1]),
             BookError::TooHigh { price, .. } => lines.of(&file.price[price - 1].get_ref().amount),
+            BookError::Charging { price, .. } => {
+                let price = &file.price[price - 1];
+                price.get_ref().charge_model.as_ref().map_or_else(|| lines.of(price), |model| lines.of(model))
+            }
             BookError::Tie { second, .. } => lines.of(&file.price[second - 1]),
             BookError::TwoShares { share, .. } => lines.of(&file.share[share - 1]),
             BookError::Empty => 1,
@@ -137,13 +156,57 @@ impl Lines<'_> {
         matches.sort();
         let per =
             Quantity::parse(price.per.get_ref()).map_err(|e| self.error(&price.per, format!("per is wrong: {e}")))?;
-        let amount = Amount::parse(price.amount.get_ref())
-            .map_err(|e| self.error(&price.amount, format!("amount is wrong: {e}")))?;
+        let amount = self.amount(&price.amount, "amount")?;
         if per <= Quantity::ZERO {
             return Err(self.error(&price.per, "per must be more than 0"));
         }
-        let price = Price::new(amount, per).ok_or_else(|| self.error(&price.amount, "amount must not be negative"))?;
-        Ok(BookPrice { meter, matches, price })
+        let linear = Price::new(amount, per).ok_or_else(|| self.error(&price.amount, "amount must not be negative"))?;
+        Ok(BookPrice { meter, matches, price: linear, charging: self.charging(price)? })
+    }
+
+    fn amount(&self, text: &Spanned<String>, what: &str) -> Result<Amount, PriceFileError> {
+        Amount::parse(text.get_ref()).map_err(|error| self.error(text, format!("{what} is wrong: {error}")))
+    }
+
+    fn charging(&self, price: &FilePrice) -> Result<Charging, PriceFileError> {
+        let tiers = || price.tiers.iter().map(|tier| self.tier(tier.get_ref())).collect::<Result<Vec<Tier>, _>>();
+        let name = price.charge_model.as_ref().map_or("per_unit", |name| name.get_ref().as_str());
+        let model = match (name, &price.percent) {
+            ("per_unit", _) => ChargeModel::PerUnit,
+            ("graduated", _) => ChargeModel::Graduated(tiers()?),
+            ("volume", _) => ChargeModel::Volume(tiers()?),
+            ("package", _) => ChargeModel::Package,
+            ("percentage", Some(text)) => {
+                ChargeModel::Percentage(percent(text.get_ref()).map_err(|problem| self.error(text, problem))?)
+            }
+            ("percentage", None) => {
+                return Err(self.error(&price.amount, "a percentage price needs percent, such as \"80\""));
+            }
+            _ => {
+                let problem =
+                    format!("charge_model {name:?} is not known; there are {}", ChargeModel::NAMES.join(", "));
+                return Err(self.error(price.charge_model.as_ref().unwrap_or(&price.meter), problem));
+            }
+        };
+        if let (Some(tier), true) = (price.tiers.first(), model.tiers().is_empty()) {
+            return Err(self.error(tier, format!("a {name} price has no tiers")));
+        }
+        if let (Some(text), false) = (&price.percent, matches!(model, ChargeModel::Percentage(_))) {
+            return Err(self.error(text, format!("a {name} price has no percent")));
+        }
+        let minimum = price.minimum.as_ref().map_or(Ok(Amount::ZERO), |minimum| self.amount(minimum, "minimum"))?;
+        Ok(Charging { model, minimum })
+    }
+
+    fn tier(&self, tier: &FileTier) -> Result<Tier, PriceFileError> {
+        let up_to = tier.up_to.as_ref().map(|text| {
+            Quantity::parse(text.get_ref()).map_err(|error| self.error(text, format!("up_to is wrong: {error}")))
+        });
+        Ok(Tier {
+            up_to: up_to.transpose()?,
+            amount: self.amount(&tier.amount, "amount")?,
+            flat: tier.flat.as_ref().map_or(Ok(Amount::ZERO), |flat| self.amount(flat, "flat"))?,
+        })
     }
 
     fn share(&self, share: &Spanned<FileShare>) -> Result<(Meter, Share), PriceFileError> {
@@ -212,6 +275,59 @@ provider = "0.80"
             ("provider = \"0.80\"", "provider = \"0.80", 18, ""),
         ] {
             let error = read(&GOOD.replacen(from, to, 1)).unwrap_err();
+            assert_eq!(error.line, line, "{from} -> {to}: {error}");
+            assert!(error.problem.contains(says), "{from} -> {to}: {error}");
+        }
+    }
+
+    const MODELS: &str = r#"currency = "USD"
+effective_from = "2023-11-01T00:00:00Z"
+
+[[price]]
+meter  = "tokens.input"
+per    = "1000000"
+amount = "2.50"
+charge_model = "graduated"
+tiers  = [
+    { up_to = "10000000", amount = "2.50" },
+    { amount = "2.00", flat = "5" },
+]
+
+[[price]]
+meter  = "tokens.output"
+per    = "1000000"
+amount = "10"
+charge_model = "percentage"
+percent = "87.5"
+minimum = "20"
+"#;
+
+    #[test]
+    fn reads_charge_models() {
+        let book = read(MODELS).unwrap();
+        let [graduated, percentage] = &book.prices[..] else { panic!("two prices") };
+        assert_eq!(graduated.charging.model.tiers().len(), 2);
+        assert_eq!(graduated.charging.model.tiers()[1].flat.to_string(), "5");
+        assert_eq!(percentage.charging.model, ChargeModel::Percentage(8_750));
+        assert_eq!(percentage.charging.minimum.to_string(), "20");
+    }
+
+    #[test]
+    fn errors_in_charge_models_name_the_line_too() {
+        for (from, to, line, says) in [
+            ("\"graduated\"", "\"gradual\"", 8, "there are per_unit, graduated"),
+            ("\"graduated\"", "\"package\"", 10, "a package price has no tiers"),
+            ("up_to = \"10000000\"", "up_to = \"0\"", 8, "tier 1 must end above"),
+            ("{ amount = \"2.00\", flat = \"5\" },", "", 8, "tier 1 must end above"),
+            ("flat = \"5\"", "flat = \"-5\"", 8, "flat must be from 0"),
+            ("flat = \"5\"", "flat = \"five\"", 11, "flat is wrong"),
+            ("amount = \"2.00\"", "amount = \"2000000000000\"", 7, "costs more than"),
+            ("percent = \"87.5\"", "percent = \"87.555\"", 19, "decimal places"),
+            ("percent = \"87.5\"", "percent = \"1000.01\"", 18, "from 0 to 1000"),
+            ("percent = \"87.5\"\n", "", 17, "needs percent"),
+            ("charge_model = \"percentage\"\n", "", 18, "a per_unit price has no percent"),
+        ] {
+            let error = read(&MODELS.replacen(from, to, 1)).unwrap_err();
             assert_eq!(error.line, line, "{from} -> {to}: {error}");
             assert!(error.problem.contains(says), "{from} -> {to}: {error}");
         }

@@ -5,11 +5,13 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use arrow::array::{AsArray, RecordBatch};
+use arrow::array::{Array, AsArray, Decimal128Array, RecordBatch};
 use arrow::datatypes::{Decimal128Type, TimestampMicrosecondType};
 use datafusion::common::utils::datafusion_strsim::levenshtein;
+use stempoint_core::charge_model::PERCENT_SCALE;
+use stempoint_schemas::decimal;
 use stempoint_schemas::meter::{Dimension, Meter};
-use stempoint_schemas::money::{Amount, Overflow, Quantity, Share};
+use stempoint_schemas::money::{AMOUNT_SCALE, Amount, Overflow, Quantity, Share};
 use stempoint_schemas::time::Instant;
 
 use super::currency::minor_units;
@@ -23,8 +25,9 @@ use crate::literal;
 /// How many names or periods an error lists.
 const HINTS_MAX: usize = 5;
 
-/// Meter, dimensions (as [`Dimension::ALL`]) and price row.
-type LineKey = (Meter, [Option<String>; 3], PriceOrder);
+/// Meter, dimensions (as [`Dimension::ALL`]), price row, and whether it is what
+/// a charge model adds: an adjustment follows the lines of its meter.
+type LineKey = (Meter, bool, [Option<String>; 3], PriceOrder);
 
 /// Price rows in the order in which they were applied.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -39,6 +42,8 @@ struct PriceRow {
     per: Quantity,
     share: Share,
     effective_from: Instant,
+    /// The charge model in words; `None` where customers pay the amount.
+    model: Option<String>,
 }
 
 type Sums = BTreeMap<LineKey, (Quantity, Amount)>;
@@ -89,8 +94,9 @@ pub(crate) async fn collect(session: &Session, kind: Kind, request: &Request) ->
 /// The postings on the party's account by currency and line.
 async fn postings(session: &Session, kind: Kind, request: &Request) -> Result<BTreeMap<String, Sums>, DocumentError> {
     let sql = format!(
-        "SELECT asset, meter, model, gpu, region, price, {}, {} FROM journal \
-         WHERE account = {} AND period = {} AND price IS NOT NULL GROUP BY asset, meter, model, gpu, region, price",
+        "SELECT asset, meter, model, gpu, region, price, quantity IS NULL AS adjusts, {}, {} FROM journal \
+         WHERE account = {} AND period = {} AND price IS NOT NULL \
+         GROUP BY asset, meter, model, gpu, region, price, quantity IS NULL",
         items("quantity"),
         items("amount"),
         literal(&kind.account(&request.party)),
@@ -101,6 +107,8 @@ async fn postings(session: &Session, kind: Kind, request: &Request) -> Result<BT
         let keys = Keys::new(&batch, "journal")?;
         let assets = texts(&batch, "asset", "journal")?;
         let prices = texts(&batch, "price", "journal")?;
+        let adjusts = batch.column_by_name("adjusts").and_then(|array| array.as_boolean_opt().cloned());
+        let adjusts = adjusts.ok_or_else(|| missing("journal", "adjusts"))?;
         for row in 0..batch.num_rows() {
             let (meter, dimensions) = keys.at(row)?;
             let price = price_order(prices.value(row));
@@ -110,7 +118,7 @@ async fn postings(session: &Session, kind: Kind, request: &Request) -> Result<BT
             // A payable is a credit, which is negative in the journal.
             let amount = if kind == Kind::Earnings { amount.negated() } else { amount };
             let sums = by_currency.entry(assets.value(row).to_owned()).or_default();
-            sums.insert((meter, dimensions, price), (quantity, amount));
+            sums.insert((meter, adjusts.value(row), dimensions, price), (quantity, amount));
         }
     }
     Ok(by_currency)
@@ -191,12 +199,13 @@ fn price_order(name: &str) -> PriceOrder {
 /// The price rows of the lines by name.
 async fn prices(session: &Session, sums: Option<&Sums>) -> Result<HashMap<String, PriceRow>, DocumentError> {
     let names: BTreeSet<&str> =
-        sums.into_iter().flat_map(BTreeMap::keys).map(|(_, _, price)| price.name.as_str()).collect();
+        sums.into_iter().flat_map(BTreeMap::keys).map(|(.., price)| price.name.as_str()).collect();
     let mut found = HashMap::new();
     if names.is_empty() {
         return Ok(found);
     }
     let list = names.iter().map(|name| literal(name)).collect::<Vec<_>>().join(", ");
+    let mut models = charge_models(session, &list).await?;
     let sql = format!("SELECT price, per, amount, provider_share, effective_from FROM prices WHERE price IN ({list})");
     for batch in session.rows(&sql).await? {
         let rows = texts(&batch, "price", "prices")?;
@@ -216,11 +225,46 @@ async fn prices(session: &Session, sums: Option<&Sums>) -> Result<HashMap<String
                 per: Quantity::from_nano(per.value(row)).map_err(|_| damaged())?,
                 share: share_of(share.value(row)).ok_or_else(damaged)?,
                 effective_from: Instant::from_us(from.value(row)).ok_or_else(damaged)?,
+                model: models.remove(rows.value(row)),
             };
             found.insert(rows.value(row).to_owned(), price);
         }
     }
     Ok(found)
+}
+
+/// What customers pay at price rows instead of the amount, in words.
+async fn charge_models(session: &Session, list: &str) -> Result<HashMap<String, String>, DocumentError> {
+    let sql =
+        format!("SELECT price, charge_model, percent, minimum FROM charge_models WHERE tier = 1 AND price IN ({list})");
+    let mut found = HashMap::new();
+    for batch in session.rows(&sql).await? {
+        let (prices, models) =
+            (texts(&batch, "price", "charge_models")?, texts(&batch, "charge_model", "charge_models")?);
+        let decimal = |name: &str| {
+            let array = batch.column_by_name(name).and_then(|a| a.as_primitive_opt::<Decimal128Type>().cloned());
+            array.ok_or_else(|| missing("charge_models", name))
+        };
+        let (percents, minimums) = (decimal("percent")?, decimal("minimum")?);
+        for row in 0..batch.num_rows() {
+            let some = |array: &Decimal128Array| array.is_valid(row).then(|| array.value(row));
+            let words = model_in_words(models.value(row), some(&percents), some(&minimums));
+            found.insert(prices.value(row).to_owned(), words);
+        }
+    }
+    Ok(found)
+}
+
+/// What customers pay instead of the amount.
+fn model_in_words(name: &str, percent: Option<i128>, minimum: Option<i128>) -> String {
+    let model = match (name, percent) {
+        ("graduated" | "volume" | "package", _) => Some(format!("{name} price")),
+        ("percentage", Some(percent)) => Some(format!("{} % of the price", decimal::format(percent, PERCENT_SCALE))),
+        _ => None,
+    };
+    let minimum = minimum.map(|minimum| format!("minimum of {}", decimal::format(minimum, AMOUNT_SCALE)));
+    let words: Vec<String> = model.into_iter().chain(minimum).collect();
+    words.join(", ")
 }
 
 fn share_of(pico: i128) -> Option<Share> {
@@ -236,24 +280,31 @@ fn line(
     (quantity, amount): (Quantity, Amount),
     prices: &HashMap<String, PriceRow>,
 ) -> Result<Line, DocumentError> {
-    let (meter, dimensions, price) = key;
+    let (meter, adjusts, dimensions, price) = key;
     let row = prices.get(&price.name).ok_or_else(|| DocumentError::MissingPrice { price: price.name.clone() })?;
     Ok(Line {
         meter: *meter,
         dimensions: named(dimensions),
         price: price.name.clone(),
+        adjustment: adjusts.then(|| row.model.clone().unwrap_or_default()),
         quantity,
         unit_price: row.amount,
         per: row.per,
         effective_from: row.effective_from,
         share: if kind == Kind::Earnings { row.share } else { Share::WHOLE },
         amount,
-        sql: line_sql(kind, request, currency, key),
+        sql: line_sql(kind, request, currency, key, row.model.is_some()),
     })
 }
 
 /// The query that gives a line's quantity and amount.
-fn line_sql(kind: Kind, request: &Request, currency: &str, (meter, dimensions, price): &LineKey) -> String {
+fn line_sql(
+    kind: Kind,
+    request: &Request,
+    currency: &str,
+    (meter, adjusts, dimensions, price): &LineKey,
+    has_model: bool,
+) -> String {
     let sign = if kind == Kind::Earnings { "-" } else { "" };
     let mut conditions = vec![
         format!("account = {}", literal(&kind.account(&request.party))),
@@ -261,13 +312,16 @@ fn line_sql(kind: Kind, request: &Request, currency: &str, (meter, dimensions, p
         format!("asset = {}", literal(currency)),
         format!("meter = '{meter}'"),
     ];
-    for (dimension, value) in Dimension::ALL.into_iter().zip(dimensions) {
+    for (dimension, value) in Dimension::ALL.into_iter().zip(dimensions).filter(|_| !adjusts) {
         conditions.push(match value {
             Some(value) => format!("{} = {}", dimension.name(), literal(value)),
             None => format!("{} IS NULL", dimension.name()),
         });
     }
     conditions.push(format!("price = {}", literal(&price.name)));
+    if kind == Kind::Invoice && has_model {
+        conditions.push(format!("quantity IS {}", if *adjusts { "NULL" } else { "NOT NULL" }));
+    }
     format!(
         "SELECT sum(quantity) AS quantity, {sign}sum(amount) AS amount FROM journal WHERE {}",
         conditions.join(" AND ")

@@ -65,6 +65,16 @@ pub(crate) fn dimensions(dimensions: &[(Dimension, String)]) -> String {
     dimensions.iter().map(|(dimension, value)| format!("{}={value}", dimension.name())).collect::<Vec<_>>().join(" ")
 }
 
+/// What a line is for: its dimensions, or what adjusts the lines above it.
+pub(crate) fn what(line: &Line) -> String {
+    line.adjustment.as_deref().map_or_else(|| dimensions(&line.dimensions), adjustment)
+}
+
+/// What stands in the place of dimensions in a line that adjusts others.
+pub(crate) fn adjustment(model: &str) -> String {
+    format!("adjustment: {model}")
+}
+
 /// A month with its first and last day: `1 to 30 November 2023`.
 pub(crate) fn days(month: Month) -> String {
     let day = |us: i64| DateTime::<Utc>::from_timestamp_micros(us).unwrap_or_default();
@@ -107,7 +117,9 @@ fn hour(time: DateTime<Utc>, form: &str) -> String {
 /// reader sees where a later book repeats a price.
 pub(crate) fn since(statement: &Statement, moment: fn(Instant) -> String) -> Vec<Option<String>> {
     let mut notes = Vec::with_capacity(statement.lines.len());
-    let alike = |one: &Line, other: &Line| one.meter == other.meter && one.dimensions == other.dimensions;
+    let alike = |one: &Line, other: &Line| {
+        (one.meter, &one.adjustment, &one.dimensions) == (other.meter, &other.adjustment, &other.dimensions)
+    };
     for lines in statement.lines.chunk_by(alike) {
         notes.extend(lines.iter().map(|line| {
             let from = moment(line.effective_from);

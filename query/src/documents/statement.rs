@@ -91,6 +91,9 @@ pub struct Line {
     pub dimensions: Vec<(Dimension, String)>,
     /// The price row.
     pub price: String,
+    /// What a charge model adds to the other lines of the price row, or takes
+    /// off them, in words; such a line has no quantity and no price of its own.
+    pub adjustment: Option<String>,
     /// How much.
     pub quantity: Quantity,
     /// What `per` units cost.

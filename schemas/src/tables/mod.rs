@@ -16,7 +16,7 @@ use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
 pub use commits::{COMMITS, shard_fields};
 pub use ingest::{API_CALLS, DUPLICATES, GPU_USAGE, HEARTBEATS, REJECTS};
 pub use receivables::{ALLOCATIONS, INVOICES, PAYMENTS, TERMS};
-pub use settlement::{CHARGES, CONTROL, JOURNAL, PERIODS, PRICES};
+pub use settlement::{CHARGE_MODELS, CHARGES, CONTROL, JOURNAL, PERIODS, PRICES};
 
 /// Where a table's rows come from, which decides by what they are visible.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -92,7 +92,7 @@ pub struct Table {
 }
 
 /// All tables, in the order in which documents list them.
-pub const ALL: [&Table; 15] = [
+pub const ALL: [&Table; 16] = [
     &API_CALLS,
     &GPU_USAGE,
     &HEARTBEATS,
@@ -102,6 +102,7 @@ pub const ALL: [&Table; 15] = [
     &CHARGES,
     &JOURNAL,
     &PRICES,
+    &CHARGE_MODELS,
     &PERIODS,
     &TERMS,
     &INVOICES,
@@ -112,8 +113,8 @@ pub const ALL: [&Table; 15] = [
 
 /// Settlement's tables, in the order in which the rows of one control event
 /// enter its Merkle tree.
-pub const SETTLEMENT: [&Table; 9] =
-    [&CONTROL, &PRICES, &PERIODS, &TERMS, &CHARGES, &INVOICES, &PAYMENTS, &ALLOCATIONS, &JOURNAL];
+pub const SETTLEMENT: [&Table; 10] =
+    [&CONTROL, &PRICES, &CHARGE_MODELS, &PERIODS, &TERMS, &CHARGES, &INVOICES, &PAYMENTS, &ALLOCATIONS, &JOURNAL];
 
 /// The table of that name.
 pub fn table(name: &str) -> Option<&'static Table> {

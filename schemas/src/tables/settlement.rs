@@ -122,6 +122,42 @@ pub const PRICES: Table = Table {
     statistics: STATISTICS,
 };
 
+/// How customers pay where it is not so much per unit.
+pub const CHARGE_MODELS: Table = Table {
+    name: "charge_models",
+    comment: "How customers pay at a price row that is not so much per unit: one row per tier, or one where there are no tiers. Each looks at a customer's whole use of one month at the price row; providers' shares are of the linear amount.",
+    written_by: WrittenBy::Settlement,
+    columns: &[
+        OFFSET,
+        delta("line", Kind::Int, "Number of the row among those of its control event, from 1."),
+        text("price", "The price row (prices.price)."),
+        text(
+            "charge_model",
+            "graduated or volume (by tiers), package (begun ones of `per` units), percentage (of the linear amount) or per_unit (with a minimum).",
+        ),
+        delta("tier", Kind::Int, "Number of the tier within its price, from 1; 1 where there are no tiers."),
+        decimal("above", 38, 9, false, "The tier begins above this quantity, in the meter's unit."),
+        decimal("up_to", 38, 9, true, "The last quantity in the tier; null in the last one."),
+        decimal(
+            "amount",
+            38,
+            12,
+            true,
+            "Price of `per` units (prices.per) in the tier; null where there are no tiers.",
+        ),
+        decimal(
+            "flat",
+            38,
+            12,
+            true,
+            "What is due once as soon as a quantity lies in the tier; null where there are none.",
+        ),
+        decimal("percent", 8, 2, true, "Of a percentage: the part of the linear amount that is paid, in per cent."),
+        decimal("minimum", 38, 12, true, "What is paid at least in a month with any use; null where nothing."),
+    ],
+    statistics: STATISTICS,
+};
+
 /// Months and how far they are closed.
 pub const PERIODS: Table = Table {
     name: "periods",

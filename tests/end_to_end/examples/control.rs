@@ -2,11 +2,14 @@
 
 use prost::Message;
 use serde_json::{Value, json};
+use stempoint_core::book::BookPrice;
+use stempoint_core::charge_model::{ChargeModel, Charging, PERCENT_SCALE};
 use stempoint_core::control::{Act, Waive, from_proto, to_proto};
 use stempoint_core::price_file;
 use stempoint_core::settlement::{ControlRecord, Need, Settlement, Supply};
 use stempoint_ingest::settlement::{rows, settle_event};
 use stempoint_schemas::canonical::settlement_leaves;
+use stempoint_schemas::decimal::format as format_decimal;
 use stempoint_schemas::hash::{content_hash, fingerprint, hex};
 use stempoint_schemas::meter::{Dimension, Meter};
 use stempoint_schemas::proto;
@@ -65,6 +68,30 @@ fn bytes(event: &str, source: &str, input: &Value) -> Vec<u8> {
     to_proto(text(input, "id"), &act).encode_to_vec()
 }
 
+/// A price; a charge model only where there is one.
+fn price_as_json(price: &BookPrice) -> Value {
+    let mut found = json!({
+        "meter": price.meter.name(),
+        "match": dimensions(&price.matches),
+        "per": price.price.per().to_string(),
+        "amount": price.price.amount().to_string(),
+    });
+    let Charging { model, minimum } = &price.charging;
+    if !price.charging.is_linear() {
+        let tiers = model.tiers().iter().map(|tier| {
+            let up_to = tier.up_to.map(|up_to| up_to.to_string());
+            json!({ "up_to": up_to, "amount": tier.amount.to_string(), "flat": tier.flat.to_string() })
+        });
+        found["tiers"] = tiers.collect();
+        found["charge_model"] = model.name().into();
+        found["minimum"] = minimum.to_string().into();
+        if let ChargeModel::Percentage(percent) = model {
+            found["percent"] = format_decimal(i128::from(*percent), PERCENT_SCALE).into();
+        }
+    }
+    found
+}
+
 /// Hands the event to a settlement that has seen nothing; gives the rows by
 /// table, and their leaves in the Merkle tree.
 fn settle(source: &str, bytes: &[u8], recorded_at: &str) -> (Value, Vec<String>) {
@@ -94,12 +121,7 @@ fn as_json(act: &Act) -> Value {
         Act::PriceBook(book) => json!({
             "currency": book.currency,
             "effective_from": book.effective_from.start().to_string(),
-            "prices": book.prices.iter().map(|price| json!({
-                "meter": price.meter.name(),
-                "match": dimensions(&price.matches),
-                "per": price.price.per().to_string(),
-                "amount": price.price.amount().to_string(),
-            })).collect::<Vec<_>>(),
+            "prices": book.prices.iter().map(price_as_json).collect::<Vec<_>>(),
             "shares": book.shares.iter().map(|(meter, share)| json!({
                 "meter": meter.name(),
                 "provider": share.to_string(),

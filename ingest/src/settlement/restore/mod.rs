@@ -3,6 +3,7 @@
 //! Invariant: only rows below the given control offset count; what a process
 //! that was killed wrote above it is derived again.
 
+mod adjustments;
 mod receivables;
 
 use std::ops::Range;
@@ -60,6 +61,7 @@ pub fn settlement(
     each_charge(ledger, &mut settlement, from..head.control_offset, |settlement, charge| {
         settlement.restore_charge(&charge).map_err(SettleError::from)
     })?;
+    adjustments::adjustments(ledger, &mut settlement, from..head.control_offset)?;
     receivables::receivables(ledger, &mut settlement, head.control_offset)?;
     Ok(settlement)
 }

@@ -1,9 +1,10 @@
 //! Settlement's rows as record batches, in the order in which its Merkle tree
-//! takes them: the control event, prices, periods, charges, documents,
+//! takes them: the control event, prices, charge models, periods, charges, documents,
 //! payments, allocations, postings.
 //!
 //! Invariant 5: the batches are a function of the outcome alone.
 
+mod charge_models;
 mod receivables;
 
 use std::hash::Hash;
@@ -16,6 +17,7 @@ use arrow::array::{
 use arrow::datatypes::{DataType, Int32Type};
 use arrow::error::ArrowError;
 use hashbrown::HashMap;
+use stempoint_core::book::AppliedBook;
 use stempoint_core::charge::{Charge, PriceId};
 use stempoint_core::names::Name;
 use stempoint_core::period::PeriodChange;
@@ -30,6 +32,7 @@ pub fn batches(settlement: &Settlement, outcome: &Outcome) -> Result<Vec<(&'stat
     let mut batches = vec![(&CONTROL, control(&outcome.control)?)];
     if let Some(book) = outcome.book {
         batches.push((&PRICES, prices(settlement, book)?));
+        batches.extend(charge_models::batch(applied(settlement, book)?)?);
     }
     if let Some(change) = &outcome.period {
         batches.push((&PERIODS, period(&outcome.control, change)?));
@@ -60,10 +63,13 @@ fn control(row: &ControlRow) -> Result<RecordBatch, ArrowError> {
     RecordBatch::try_new(CONTROL.building_schema(), columns)
 }
 
+fn applied(settlement: &Settlement, index: usize) -> Result<&AppliedBook, ArrowError> {
+    let missing = || ArrowError::InvalidArgumentError(format!("price book {index} was never applied"));
+    settlement.books().get(index).ok_or_else(missing)
+}
+
 fn prices(settlement: &Settlement, index: usize) -> Result<RecordBatch, ArrowError> {
-    let Some(applied) = settlement.books().get(index) else {
-        return Err(ArrowError::InvalidArgumentError(format!("price book {index} was never applied")));
-    };
+    let applied = applied(settlement, index)?;
     let (book, offset) = (&applied.book, applied.offset);
     let rows = book.prices.len();
     let names: Vec<String> = (1..=rows).map(|position| format!("{offset}-{position}")).collect();

@@ -4,20 +4,23 @@
 //! applied now is for [`crate::settlement`] to say.
 
 mod money;
+mod prices;
 
 use prost::Message;
 use stempoint_schemas::decimal;
 use stempoint_schemas::event::is_plain_text;
 use stempoint_schemas::meter::{Dimension, Meter};
-use stempoint_schemas::money::{Amount, Price, Quantity, Share};
+use stempoint_schemas::money::Share;
 use stempoint_schemas::proto;
 use stempoint_schemas::time::{Instant, Month};
 use stempoint_schemas::watermark::Watermarks;
 
-use crate::book::{self, BookPrice, PriceBook};
+use crate::book::{self, PriceBook};
 use crate::receivables::{CreditOrder, PaymentOrder};
 use crate::terms::Terms;
 use money::{credit_from, credit_to, payment_from, payment_to, terms_from, terms_to};
+pub(crate) use prices::percent;
+use prices::{price_from, price_to};
 
 /// The most partitions that a settle event may name.
 const PARTITIONS_MAX: u32 = 65_536;
@@ -154,29 +157,11 @@ fn share_from(wire: &proto::Share) -> Result<(Meter, Share), String> {
     Ok((meter, part.ok_or_else(|| format!("provider of {meter} is not between 0 and 1"))?))
 }
 
-fn price_from(wire: &proto::Price) -> Result<BookPrice, String> {
-    let meter = meter_from(&wire.meter)?;
-    let matches = dimensions_from(&wire.r#match)?;
-    let per = Quantity::parse(&wire.per).map_err(|e| format!("per: {e}"))?;
-    let amount = Amount::parse(&wire.amount).map_err(|e| format!("amount: {e}"))?;
-    let price = Price::new(amount, per).ok_or("per must be more than 0 and amount not negative")?;
-    Ok(BookPrice { meter, matches, price })
-}
-
 fn price_book_to(book: &PriceBook) -> proto::PriceBook {
     proto::PriceBook {
         currency: book.currency.clone(),
         effective_from_us: book.effective_from.start().us(),
-        prices: book
-            .prices
-            .iter()
-            .map(|price| proto::Price {
-                meter: price.meter.name().to_owned(),
-                r#match: dimensions_to(&price.matches),
-                per: price.price.per().to_string(),
-                amount: price.price.amount().to_string(),
-            })
-            .collect(),
+        prices: book.prices.iter().map(price_to).collect(),
         shares: book
             .shares
             .iter()

@@ -6,12 +6,13 @@
 use std::collections::HashMap;
 
 use stempoint_schemas::meter::Meter;
-use stempoint_schemas::money::{Overflow, Quantity};
-use stempoint_schemas::proto::{PostedQuantity, SettlementState, UnratedQuantity};
+use stempoint_schemas::money::{Amount, Overflow, Quantity};
+use stempoint_schemas::proto::{AdjustedAmount, AdjustedQuantity, PostedQuantity, SettlementState, UnratedQuantity};
 use stempoint_schemas::time::{Hour, Month};
 use thiserror::Error;
 
 use super::Settlement;
+use crate::adjusting::{AdjustedKey, AdjustedPeriod};
 use crate::charge::{PriceId, Side};
 use crate::names::Name;
 use crate::posting::RoundingKey;
@@ -51,7 +52,17 @@ impl Settlement {
             quantity_low: quantity.nano() as u64,
         });
         let unrated = unrated.collect();
-        SettlementState { last_hour: self.last_hour.map(|hour| hour.0), names: names.texts, posted, unrated }
+        let adjusted = self.posted.adjusted();
+        let quantities = adjusted.quantities().map(|(key, quantity)| names.adjusted(key, quantity)).collect();
+        let amounts = adjusted.amounts().map(|(of, amount)| names.amount(of, amount)).collect();
+        SettlementState {
+            last_hour: self.last_hour.map(|hour| hour.0),
+            names: names.texts,
+            posted,
+            unrated,
+            adjusted: quantities,
+            adjustments: amounts,
+        }
     }
 
     /// Takes up a checkpoint. All control events up to it must have been taken
@@ -84,6 +95,21 @@ impl Settlement {
             };
             self.posted.add(key, quantity(posted.quantity_high, posted.quantity_low)?)?;
         }
+        for adjusted in &state.adjusted {
+            let book = books.get(&adjusted.book_offset).copied();
+            let book = book.ok_or(CheckpointError::NoSuchBook(adjusted.book_offset))?;
+            let key = AdjustedKey {
+                customer: name(adjusted.customer)?,
+                price: PriceId { book, position: adjusted.position },
+                month: Month::from_index(adjusted.month),
+            };
+            self.posted.adjusted_mut().add(key, quantity(adjusted.quantity_high, adjusted.quantity_low)?)?;
+        }
+        for amount in &state.adjustments {
+            let holder = (name(amount.customer)?, name(amount.asset)?);
+            let sum = Amount::from_pico(joined(amount.amount_high, amount.amount_low))?;
+            self.restore_adjustment(holder, Month::from_index(amount.period), sum)?;
+        }
         for unrated in &state.unrated {
             let meter = Meter::from_name(&unrated.meter);
             let meter = meter.ok_or_else(|| CheckpointError::NoSuchMeter(unrated.meter.clone()))?;
@@ -96,7 +122,11 @@ impl Settlement {
 }
 
 fn quantity(high: i64, low: u64) -> Result<Quantity, Overflow> {
-    Quantity::from_nano(i128::from(high) << 64 | i128::from(low))
+    Quantity::from_nano(joined(high, low))
+}
+
+fn joined(high: i64, low: u64) -> i128 {
+    i128::from(high) << 64 | i128::from(low)
 }
 
 /// Numbers the texts that a checkpoint needs.
@@ -120,6 +150,28 @@ impl LocalNames<'_> {
             period: key.period.index(),
             quantity_high: (quantity.nano() >> 64) as i64,
             quantity_low: quantity.nano() as u64,
+        }
+    }
+
+    fn adjusted(&mut self, key: &AdjustedKey, quantity: Quantity) -> AdjustedQuantity {
+        let applied = self.settlement.books.get(key.price.book as usize);
+        AdjustedQuantity {
+            customer: self.number(key.customer),
+            book_offset: applied.map_or(0, |applied| applied.offset),
+            position: key.price.position,
+            month: key.month.index(),
+            quantity_high: (quantity.nano() >> 64) as i64,
+            quantity_low: quantity.nano() as u64,
+        }
+    }
+
+    fn amount(&mut self, (period, (customer, asset)): &AdjustedPeriod, amount: Amount) -> AdjustedAmount {
+        AdjustedAmount {
+            period: period.index(),
+            customer: self.number(*customer),
+            asset: self.number(*asset),
+            amount_high: (amount.pico() >> 64) as i64,
+            amount_low: amount.pico() as u64,
         }
     }
 

@@ -16,7 +16,7 @@ use hashbrown::HashMap;
 use prost::Message;
 use stempoint_schemas::event::{check_source, is_plain_text};
 use stempoint_schemas::hash::{content_hash, fingerprint, identity_hash};
-use stempoint_schemas::money::Overflow;
+use stempoint_schemas::money::{Amount, Overflow};
 use stempoint_schemas::proto;
 use stempoint_schemas::time::{Hour, Month};
 use stempoint_schemas::watermark::Watermarks;
@@ -212,7 +212,22 @@ impl Settlement {
     /// Takes up a charge that was written before a restart.
     pub fn restore_charge(&mut self, charge: &Charge) -> Result<(), Overflow> {
         self.count_charge(charge)?;
-        self.posted.restore(charge)
+        self.posted.restore(charge, &self.books)
+    }
+
+    /// Takes up what charge models added to a customer's linear amounts of a
+    /// billing period, which was posted before a restart. Quantities come with
+    /// the charges.
+    ///
+    /// # Errors
+    /// [`Overflow`] where the sum leaves the range of money.
+    pub fn restore_adjustment(
+        &mut self,
+        (customer, asset): (Name, Name),
+        period: Month,
+        amount: Amount,
+    ) -> Result<(), Overflow> {
+        self.posted.adjusted_mut().add_amount((period, (customer, asset)), amount)
     }
 
     fn count_charge(&mut self, charge: &Charge) -> Result<(), Overflow> {

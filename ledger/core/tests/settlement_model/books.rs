@@ -9,7 +9,7 @@ use stempoint_core::receivables::{Allocation, Document, Payment};
 use stempoint_core::settlement::{Answer, ChargeFilter, ControlRecord, Need, Outcome, Settlement, Supply};
 use stempoint_core::usage::{Dimensions, Usage, UsageCell};
 use stempoint_schemas::meter::{Dimension, Meter};
-use stempoint_schemas::money::Quantity;
+use stempoint_schemas::money::{Amount, Quantity};
 use stempoint_schemas::time::{Hour, Month};
 
 use crate::model::Rated;
@@ -32,6 +32,8 @@ pub struct Books {
     pub balances: BTreeMap<String, i128>,
     /// What each event did to the receivables, as it stands in the tables.
     receivables: Vec<Changes>,
+    /// What the journal says of charge models: customer, billing period, amount.
+    adjustments: Vec<(String, Month, Amount)>,
     /// The texts that they have.
     stored_names: Names,
 }
@@ -70,6 +72,7 @@ impl Books {
             charges: Vec::new(),
             balances: BTreeMap::new(),
             receivables: Vec::new(),
+            adjustments: Vec::new(),
             stored_names: Names::default(),
         }
     }
@@ -162,6 +165,11 @@ impl Books {
         for entry in &outcome.entries {
             assert_eq!(entry.postings.iter().map(|posting| posting.amount.pico()).sum::<i128>(), 0);
             for posting in &entry.postings {
+                if let (Account::CustomerReceivable(name), Some(_), None) =
+                    (posting.account, entry.price, posting.quantity)
+                {
+                    self.adjustments.push((text(name), entry.period.unwrap(), posting.amount));
+                }
                 let account = match posting.account {
                     Account::CustomerReceivable(name) => format!("{}/receivable", text(name)),
                     Account::ProviderPayable(name) => format!("{}/payable", text(name)),
@@ -191,6 +199,11 @@ impl Books {
             for charge in &self.charges {
                 let charge = restored(charge, settlement.names_mut());
                 settlement.restore_charge(&charge).unwrap();
+            }
+            for (customer, period, amount) in &self.adjustments {
+                let names = settlement.names_mut();
+                let holder = (names.intern(customer), names.intern("USD"));
+                settlement.restore_adjustment(holder, *period, *amount).unwrap();
             }
         }
         for changes in &self.receivables {

@@ -7,6 +7,7 @@
 //! closed months that never change, invoices without gaps that are paid as they
 //! say, answers to repeats and conflicts, and the same books after a restart.
 
+mod adjustments;
 mod books;
 mod model;
 mod owed;
@@ -27,7 +28,7 @@ use stempoint_schemas::watermark::Watermarks;
 use books::Books;
 use model::Model;
 use owed::CENT;
-use scenario::{BookSpec, Step, book, month, named_of, owed_step, row, step};
+use scenario::{BookSpec, Step, book, models, month, named_of, owed_step, row, step};
 
 fn encoded(id: &str, act: &Act) -> Vec<u8> {
     to_proto(id, act).encode_to_vec()
@@ -206,9 +207,9 @@ fn pick(books: &Books, which: usize) -> Option<(Vec<u8>, Answer)> {
 
 /// A book that holds from the first hour on and has a price for everything.
 fn dear_book() -> impl Strategy<Value = BookSpec> {
-    prop::collection::vec((1..5_000_000_u32, 1..4_000_000_u32), 6).prop_map(|prices| {
+    (prop::collection::vec((1..5_000_000_u32, 1..4_000_000_u32), 6), models(6)).prop_map(|(prices, models)| {
         let prices = prices.into_iter().enumerate().map(|(meter, (amount, per))| (meter, None, amount, per));
-        BookSpec { euro: false, hour: -1, prices: prices.collect(), shares: vec![(0, 70)] }
+        BookSpec { euro: false, hour: -1, prices: prices.collect(), models, shares: vec![(0, 70)] }
     })
 }
 

@@ -7,6 +7,7 @@ use stempoint_core::charge::Side;
 use stempoint_schemas::meter::Meter;
 use stempoint_schemas::time::Month;
 
+use crate::adjustments::{Adjustments, UsedKey};
 use crate::owed::Owed;
 use crate::scenario::{BookSpec, Place, Row};
 
@@ -43,6 +44,8 @@ pub struct Model {
     pub closing: Option<Month>,
     pub last_closed: Option<Month>,
     pub owed: Owed,
+    /// What charge models added so far.
+    adjustments: Adjustments,
 }
 
 impl Model {
@@ -66,7 +69,7 @@ impl Model {
 
     pub fn rate_all(&mut self) {
         let Model { items, fixed, books, last_closed, .. } = self;
-        for item in items {
+        for item in items.iter_mut() {
             let rated = Model::rate(books, &item.row, item.meter);
             if item.rated == Rated::Waived || rated == item.rated {
                 continue;
@@ -80,6 +83,21 @@ impl Model {
             }
             item.rated = rated;
         }
+        self.adjust();
+    }
+
+    /// Posts what charge models add to the use that there is now.
+    fn adjust(&mut self) {
+        let mut used: BTreeMap<UsedKey, BTreeMap<Month, i128>> = BTreeMap::new();
+        for item in self.items.iter().chain(&self.fixed) {
+            let Rated::At(book, position) = item.rated else { continue };
+            let customer = item.row.place(Side::Customer, Meter::ALL[item.meter]).1;
+            let sign = if item.negative { -1 } else { 1 };
+            let key = (customer, book, position, item.row.hour().month());
+            let by_period = used.entry(key).or_default();
+            *by_period.entry(item.period).or_default() += sign * item.row.quantities()[item.meter];
+        }
+        self.adjustments.post(used, &self.books);
     }
 
     pub fn settle(&mut self, rows: &[Row]) {
@@ -94,6 +112,7 @@ impl Model {
                 }
             }
         }
+        self.adjust();
     }
 
     pub fn waive(&mut self, meter: usize, month: Month, named: Option<u8>) {
@@ -163,6 +182,9 @@ impl Model {
         for ((place, month, book, position), quantity) in keys {
             *billed.entry((month, place.1)).or_default() += self.price(book, position, 100, quantity);
         }
+        for (of, amount) in &self.adjustments.posted {
+            *billed.entry(of.clone()).or_default() += amount;
+        }
         billed
     }
 
@@ -195,6 +217,11 @@ impl Model {
         for ((_, book, position), quantity) in totals {
             let part = 100 - self.share(book, position);
             add("platform/revenue".to_owned(), -self.price(book, position, part, quantity));
+        }
+        // What charge models add is between the customer and the platform.
+        for ((_, customer), amount) in &self.adjustments.posted {
+            *balances.entry(format!("{customer}/receivable")).or_default() += amount;
+            *balances.entry("platform/revenue".to_owned()).or_default() -= amount;
         }
         // Once a month is closed, what is open of its invoice stands there instead.
         for ((month, customer), amount) in self.billed() {

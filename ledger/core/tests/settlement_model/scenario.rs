@@ -4,6 +4,7 @@
 use proptest::prelude::*;
 use stempoint_core::book::{BookPrice, PriceBook};
 use stempoint_core::charge::Side;
+use stempoint_core::charge_model::{ChargeModel, Charging, Tier};
 use stempoint_schemas::meter::{Dimension, Meter};
 use stempoint_schemas::money::{Amount, Price, Quantity, Share};
 use stempoint_schemas::time::{Hour, Instant, Month};
@@ -31,8 +32,21 @@ pub struct BookSpec {
     pub hour: i32,
     /// Meter, which model or GPU it names, amount in 10^-6, per.
     pub prices: Vec<(usize, Option<u8>, u32, u32)>,
+    /// How customers pay at each of them.
+    pub models: Vec<ModelSpec>,
     /// Meter and per cent.
     pub shares: Vec<(usize, u8)>,
+}
+
+/// A charge model: what it is, its tiers (units up to which it goes, amount in
+/// 10^-6, flat in 10^-6), per cent, and a minimum in 10^-6.
+#[derive(Debug, Clone)]
+pub enum ModelSpec {
+    PerUnit(u32),
+    Graduated(Vec<(u32, u32, u32)>, u32),
+    Volume(Vec<(u32, u32, u32)>, u32),
+    Package(u32),
+    Percentage(u32, u32),
 }
 
 #[derive(Debug, Clone)]
@@ -86,17 +100,41 @@ pub fn row() -> impl Strategy<Value = Row> {
     })
 }
 
+fn model() -> impl Strategy<Value = ModelSpec> {
+    let minimum = || prop_oneof![3 => Just(0), 1 => 0..3_000_000_u32];
+    let tier = (1..3_000_000_u32, 0..5_000_000_u32, prop_oneof![Just(0), 0..1_000_000_u32]);
+    let tiers = || {
+        prop::collection::vec(tier.clone(), 1..4).prop_map(|mut tiers| {
+            tiers.sort_by_key(|tier| tier.0);
+            tiers.dedup_by_key(|tier| tier.0);
+            tiers
+        })
+    };
+    prop_oneof![
+        4 => Just(ModelSpec::PerUnit(0)),
+        1 => minimum().prop_map(ModelSpec::PerUnit),
+        2 => (tiers(), minimum()).prop_map(|(tiers, minimum)| ModelSpec::Graduated(tiers, minimum)),
+        2 => (tiers(), minimum()).prop_map(|(tiers, minimum)| ModelSpec::Volume(tiers, minimum)),
+        1 => minimum().prop_map(ModelSpec::Package),
+        1 => (0..30_000_u32, minimum()).prop_map(|(percent, minimum)| ModelSpec::Percentage(percent, minimum)),
+    ]
+}
+
+pub fn models(count: usize) -> impl Strategy<Value = Vec<ModelSpec>> {
+    prop::collection::vec(model(), count)
+}
+
 pub fn book() -> impl Strategy<Value = BookSpec> {
     let price = (0..6_usize, prop::option::of(0..2_u8), 0..5_000_000_u32, 1..4_000_000_u32);
     let share = (0..6_usize, 0..=100_u8);
-    let parts = (prop::collection::vec(price, 1..6), prop::collection::vec(share, 0..4));
-    (prop::bool::weighted(0.15), -1..6, parts).prop_map(|(euro, hour, (mut prices, mut shares))| {
+    let parts = (prop::collection::vec(price, 1..6), prop::collection::vec(share, 0..4), models(6));
+    (prop::bool::weighted(0.15), -1..6, parts).prop_map(|(euro, hour, (mut prices, mut shares, models))| {
         // Two prices that could tie, or two shares of a meter, would be refused.
         prices.sort_by_key(|price| (price.0, price.1));
         prices.dedup_by_key(|price| (price.0, price.1));
         shares.sort_unstable_by_key(|share| share.0);
         shares.dedup_by_key(|share| share.0);
-        BookSpec { euro, hour, prices, shares }
+        BookSpec { euro, hour, prices, models, shares }
     })
 }
 
@@ -178,9 +216,35 @@ impl Row {
     }
 }
 
+fn micro(value: u32) -> Amount {
+    Amount::from_pico(i128::from(value) * 1_000_000).unwrap()
+}
+
+impl ModelSpec {
+    fn charging(&self) -> Charging {
+        let tiers = |tiers: &[(u32, u32, u32)]| {
+            let last = tiers.len() - 1;
+            let tier = |(index, &(up_to, amount, flat)): (usize, &(u32, u32, u32))| Tier {
+                up_to: (index < last).then(|| Quantity::from_nano(i128::from(up_to) * 1_000_000_000).unwrap()),
+                amount: micro(amount),
+                flat: micro(flat),
+            };
+            tiers.iter().enumerate().map(tier).collect()
+        };
+        let (model, minimum) = match self {
+            ModelSpec::PerUnit(minimum) => (ChargeModel::PerUnit, minimum),
+            ModelSpec::Graduated(of, minimum) => (ChargeModel::Graduated(tiers(of)), minimum),
+            ModelSpec::Volume(of, minimum) => (ChargeModel::Volume(tiers(of)), minimum),
+            ModelSpec::Package(minimum) => (ChargeModel::Package, minimum),
+            ModelSpec::Percentage(percent, minimum) => (ChargeModel::Percentage(*percent), minimum),
+        };
+        Charging { model, minimum: micro(*minimum) }
+    }
+}
+
 impl BookSpec {
     pub fn book(&self) -> PriceBook {
-        let prices = self.prices.iter().map(|&(meter, named, amount, per)| {
+        let prices = self.prices.iter().zip(&self.models).map(|(&(meter, named, amount, per), model)| {
             let meter = Meter::ALL[meter];
             let dimension = meter.dimensions()[0];
             let kind = u8::from(dimension == Dimension::Gpu);
@@ -192,6 +256,7 @@ impl BookSpec {
                     Quantity::from_nano(i128::from(per) * 1_000_000_000).unwrap(),
                 )
                 .unwrap(),
+                charging: model.charging(),
             }
         });
         let share = |per_cent: u8| Share::parse(&format!("{}.{:02}", per_cent / 100, per_cent % 100)).unwrap().unwrap();

@@ -15,10 +15,12 @@ pub(crate) fn render(statement: &Statement) -> String {
     csv.push_str(",price,effective_from,ledger_version,sql\n");
     for line in &statement.lines {
         let share = (statement.kind == Kind::Earnings).then(|| line.share.to_string());
-        let prices =
-            [Some(line.unit_price.to_string()), Some(line.per.to_string()), share, Some(line.amount.to_string())];
-        let mut fields =
-            beginning(statement, line.meter.name(), &line.dimensions, "charged", &line.quantity.to_string());
+        let own = |text: String| if line.adjustment.is_some() { String::new() } else { text };
+        let (unit_price, per) = (own(line.unit_price.to_string()), own(line.per.to_string()));
+        let prices = [Some(unit_price), Some(per), share, Some(line.amount.to_string())];
+        let state = if line.adjustment.is_some() { "adjustment" } else { "charged" };
+        let quantity = own(line.quantity.to_string());
+        let mut fields = beginning(statement, line.meter.name(), &line.dimensions, state, &quantity);
         fields.extend(prices.into_iter().flatten());
         fields.extend([line.price.clone(), line.effective_from.to_string()]);
         fields.extend([statement.ledger_version.to_string(), csv_field(&line.sql)]);

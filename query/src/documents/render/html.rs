@@ -10,7 +10,9 @@ use stempoint_schemas::profile::Item;
 
 use super::words::{Words, rounding, words};
 use crate::documents::currency::minor_units;
-use crate::documents::figures::{day, days, grouped, meter_label, moment, per, percent, since, tax_label, units};
+use crate::documents::figures::{
+    adjustment, day, days, grouped, meter_label, moment, per, percent, since, tax_label, units,
+};
 use crate::documents::letterhead::Letterhead;
 use crate::documents::statement::{Kind, Line, Statement};
 
@@ -132,10 +134,16 @@ fn lines(statement: &Statement) -> Markup {
                             @if index == 0 { (meter_row(line.meter, has_share)) }
                             tr {
                                 td.number { (number + 1) }
-                                td { (dimensions(&line.dimensions)) }
-                                td.figure { (quantities.show(&line.quantity.to_string())) }
+                                @if let Some(model) = &line.adjustment {
+                                    td colspan="2" { (adjustment(model)) }
+                                } @else {
+                                    td { (dimensions(&line.dimensions)) }
+                                    td.figure { (quantities.show(&line.quantity.to_string())) }
+                                }
                                 td.figure.price {
-                                    (grouped(&line.unit_price.with_places(2))) " " small { (per(line)) }
+                                    @if line.adjustment.is_none() {
+                                        (grouped(&line.unit_price.with_places(2))) " " small { (per(line)) }
+                                    }
                                     @if let Some(from) = &since[*number] { small.since { "from " (from) } }
                                 }
                                 @if has_share { td.figure { (percent(line.share)) } }

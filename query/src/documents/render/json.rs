@@ -72,9 +72,13 @@ struct DocumentIssuer<'a> {
 struct DocumentLine<'a> {
     meter: &'static str,
     dimensions: Dimensions<'a>,
-    quantity: String,
-    unit_price: String,
-    per: String,
+    /// Only there where a charge model adjusts the other lines of its price:
+    /// such a line has no quantity and no unit price.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    adjustment: Option<&'a str>,
+    quantity: Option<String>,
+    unit_price: Option<String>,
+    per: Option<String>,
     effective_from: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     share: Option<String>,
@@ -147,12 +151,14 @@ fn issuer(issuer: &Issuer) -> DocumentIssuer<'_> {
 }
 
 fn line(kind: Kind, line: &Line) -> DocumentLine<'_> {
+    let unless_adjusted = |text: String| line.adjustment.is_none().then_some(text);
     DocumentLine {
         meter: line.meter.name(),
         dimensions: Dimensions(&line.dimensions),
-        quantity: line.quantity.to_string(),
-        unit_price: line.unit_price.to_string(),
-        per: line.per.to_string(),
+        adjustment: line.adjustment.as_deref(),
+        quantity: unless_adjusted(line.quantity.to_string()),
+        unit_price: unless_adjusted(line.unit_price.to_string()),
+        per: unless_adjusted(line.per.to_string()),
         effective_from: line.effective_from.to_string(),
         share: (kind == Kind::Earnings).then(|| line.share.to_string()),
         amount: line.amount.to_string(),

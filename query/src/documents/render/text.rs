@@ -9,7 +9,9 @@ use stempoint_schemas::money::Amount;
 use stempoint_schemas::profile::Item;
 
 use crate::documents::currency::minor_units;
-use crate::documents::figures::{day, days, dimensions, grouped, per, percent, short_moment, since, tax_label, units};
+use crate::documents::figures::{
+    day, days, dimensions, grouped, per, percent, short_moment, since, tax_label, units, what,
+};
 use crate::documents::letterhead::Letterhead;
 use crate::documents::statement::{Kind, Line, Statement};
 use crate::output::printable;
@@ -95,10 +97,10 @@ fn lines(statement: &Statement, text: &mut String) {
 
     let mut columns = vec![
         column("Meter", of(|line| line.meter.name().to_owned()), false),
-        column("Dimensions", of(|line| printable(&dimensions(&line.dimensions))), false),
-        column("Quantity", of(|line| grouped(&line.quantity.to_string())), true),
-        column("Unit price", of(|line| grouped(&line.unit_price.with_places(2))), true),
-        column("", of(per), false),
+        column("Dimensions", of(|line| printable(&what(line))), false),
+        column("Quantity", of(|line| own(line, grouped(&line.quantity.to_string()))), true),
+        column("Unit price", of(|line| own(line, grouped(&line.unit_price.with_places(2)))), true),
+        column("", of(|line| own(line, per(line))), false),
     ];
     let since = since(statement, short_moment);
     if since.iter().any(Option::is_some) {
@@ -129,6 +131,11 @@ fn lines(statement: &Statement, text: &mut String) {
     }
     text.push_str(&all.join("\n"));
     text.push_str("\n\n");
+}
+
+/// A figure that an adjustment does not have.
+fn own(line: &Line, figure: String) -> String {
+    if line.adjustment.is_some() { String::new() } else { figure }
 }
 
 fn unrated(statement: &Statement, text: &mut String) {

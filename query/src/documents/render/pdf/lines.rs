@@ -8,7 +8,7 @@ use super::page::{Block, WIDTH};
 use super::table::{Cell, Column, Row, Set, table};
 use super::text::{AMBER_WASH, FAINT, INK, Line as TextLine, SOFT, Span, Style, pack};
 use crate::documents::currency::minor_units;
-use crate::documents::figures::{grouped, meter_label, moment, per, percent, since, units};
+use crate::documents::figures::{adjustment, grouped, meter_label, moment, per, percent, since, units};
 use crate::documents::statement::{Kind, Statement, Unrated};
 use stempoint_schemas::meter::{Dimension, Meter};
 
@@ -41,13 +41,20 @@ pub(super) fn section(statement: &Statement) -> Section {
         if meter.replace(line.meter) != Some(line.meter) {
             rows.push(Row::Group(group(line.meter)));
         }
-        let mut price = vec![vec![Span::new(&per(line), SMALL)]];
+        let unless_adjusted = |cell: Cell| if line.adjustment.is_none() { cell } else { Cell::Text(Vec::new()) };
+        let mut price = Vec::new();
+        if line.adjustment.is_none() {
+            price.push(vec![Span::new(&per(line), SMALL)]);
+        }
         price.extend(since[index].iter().map(|from| vec![Span::new(&format!("from {from}"), NOTE)]));
         let mut cells = vec![
             Cell::Text(vec![vec![Span::new(&(index + 1).to_string(), NUMBER)]]),
-            Cell::Pieces(dimensions(&line.dimensions)),
-            figure(&line.quantity.to_string(), usize::MAX),
-            figure(&line.unit_price.with_places(2), usize::MAX),
+            Cell::Pieces(match &line.adjustment {
+                Some(model) => vec![vec![Span::new(&adjustment(model), Style { colour: SOFT, ..TEXT })]],
+                None => dimensions(&line.dimensions),
+            }),
+            unless_adjusted(figure(&line.quantity.to_string(), usize::MAX)),
+            unless_adjusted(figure(&line.unit_price.with_places(2), usize::MAX)),
             Cell::Text(price),
         ];
         if has_share {
