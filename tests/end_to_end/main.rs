@@ -3,6 +3,7 @@
 
 mod audit_views;
 mod bad_input;
+mod bench;
 mod crash;
 mod damage;
 mod demo;
@@ -20,3 +21,4 @@ mod receivables;
 mod rows;
 mod serving;
 mod tampered;
+mod what_if;
