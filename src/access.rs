@@ -114,7 +114,7 @@ impl Access {
     }
 
     /// Waits until the ledger shows what `reached` asks for.
-    fn wait(&self, what: &str, mut reached: impl FnMut(&Commit) -> bool) -> Result<Commit> {
+    pub fn wait(&self, what: &str, mut reached: impl FnMut(&Commit) -> bool) -> Result<Commit> {
         let mut progress = (0, Instant::now());
         loop {
             let head = self.runtime.block_on(self.ledger.head())?;

@@ -6,6 +6,7 @@ mod format;
 mod money;
 mod profile;
 mod proofs;
+mod rate;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -15,9 +16,13 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 pub use self::documents::{DocumentArgs, InvoiceArgs, InvoiceCommand};
 pub use bench::BenchCommand;
 pub use format::{DocumentFormat, RowFormat};
-pub use money::{AccountsArgs, BalanceArgs, CreditArgs, InvoicesArgs, PaymentArgs, PaymentCommand, TermsCommand};
+pub use money::{
+    AccountsArgs, BalanceArgs, CreditArgs, InvoicesArgs, InvoicesCommand, InvoicesListArgs, InvoicesWriteArgs,
+    PaymentArgs, PaymentCommand, TermsCommand,
+};
 pub use profile::{ProfileCommand, ProfileSetArgs};
 pub use proofs::{HeadArgs, HeadFormat, ManifestCommand, ProveArgs, VerifyProofArgs};
+pub use rate::{RateArgs, RateBy};
 
 /// The data and accounting backbone of a decentralised AI compute network.
 #[derive(Debug, Parser)]
@@ -101,6 +106,16 @@ and so on; docs/sql/README.md says how.")]
     /// Put prices in force, or list them.
     #[command(subcommand)]
     Prices(PricesCommand),
+    /// Say what a month would have cost with another price book, which is not put in force.
+    #[command(after_help = "\
+Examples:
+  stempoint rate --with next-year.toml --period 2023-11
+  stempoint rate --with next-year.toml --period 2023-11 --by meter --version 42 --format csv
+
+It rates the month's usage as if the book had been applied before the month was
+closed, and compares with what was posted: exact amounts, before tax. It settles and
+changes nothing, also while a server runs.")]
+    Rate(RateArgs),
     /// Say who a customer or provider is as a person: name, address, tax id, email.
     #[command(subcommand)]
     Profile(ProfileCommand),
@@ -117,8 +132,10 @@ and so on; docs/sql/README.md says how.")]
         after_help = "Example:\n  stempoint invoice acme 2023-11\n  stempoint invoice acme 2023-11 --format pdf --out acme-2023-11.pdf\n  stempoint invoice verify acme-2023-11.pdf"
     )]
     Invoice(InvoiceArgs),
-    /// List invoices and credit notes, and what of them is paid.
-    #[command(after_help = "Example:\n  stempoint invoices --open\n  stempoint invoices --customer acme --format csv")]
+    /// List invoices and credit notes with what of them is paid, or write a month's as files.
+    #[command(
+        after_help = "Example:\n  stempoint invoices --open\n  stempoint invoices --customer acme --format csv\n  stempoint invoices write --period 2023-11 --into invoices-2023-11"
+    )]
     Invoices(InvoicesArgs),
     /// Say on what terms customers are invoiced: by whom, due when, with which tax.
     #[command(subcommand)]

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
-use super::RowFormat;
+use super::{DocumentFormat, RowFormat};
 
 /// What to do with terms.
 #[derive(Debug, Subcommand)]
@@ -120,7 +120,45 @@ pub struct CreditArgs {
 
 /// Options of `invoices`.
 #[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true)]
 pub struct InvoicesArgs {
+    /// What to do with them.
+    #[command(subcommand)]
+    pub command: Option<InvoicesCommand>,
+    /// Which to list.
+    #[command(flatten)]
+    pub list: InvoicesListArgs,
+}
+
+/// What to do with invoices.
+#[derive(Debug, Subcommand)]
+pub enum InvoicesCommand {
+    /// Write all documents that closing a month issued as files.
+    #[command(after_help = "\
+Example:
+  stempoint invoices write --period 2023-11 --format pdf --into invoices-2023-11
+
+A file has the number of its document. Writing again replaces the files.")]
+    Write(InvoicesWriteArgs),
+}
+
+/// Options of `invoices write`.
+#[derive(Debug, Args)]
+pub struct InvoicesWriteArgs {
+    /// The month, which must be closed.
+    #[arg(long, value_name = "YYYY-MM")]
+    pub period: String,
+    /// How to write them.
+    #[arg(long, value_enum, default_value = "pdf")]
+    pub format: DocumentFormat,
+    /// The folder; it is created if it is not there.
+    #[arg(long, value_name = "DIR")]
+    pub into: PathBuf,
+}
+
+/// Which invoices to list.
+#[derive(Debug, Args)]
+pub struct InvoicesListArgs {
     /// Only this customer's.
     #[arg(long)]
     pub customer: Option<String>,

@@ -96,7 +96,7 @@ fn print(context: &Context, statement: Statement, sender: &Letterhead, args: &Do
 }
 
 /// Writes a file whole or not at all.
-fn write(file: &Path, bytes: &[u8]) -> Result<()> {
+pub fn write(file: &Path, bytes: &[u8]) -> Result<()> {
     let mut name = file.file_name().with_context(|| format!("{} does not name a file", file.display()))?.to_owned();
     name.push(format!(".{}.part", std::process::id()));
     let part = file.with_file_name(name);

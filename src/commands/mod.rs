@@ -16,6 +16,7 @@ mod period;
 mod prices;
 mod profile;
 mod prove;
+mod rate;
 mod rebuild;
 mod rejects;
 mod sql;
@@ -58,6 +59,7 @@ pub fn run(context: &Context, command: Command) -> Result<ExitCode> {
         Command::Sql(args) => sql::run(context, &args)?,
         Command::Views(args) => views::run(&args)?,
         Command::Prices(command) => prices::run(context, &command)?,
+        Command::Rate(args) => rate::run(context, &args)?,
         Command::Profile(command) => profile::run(context, &command)?,
         Command::Period(command) => period::run(context, &command)?,
         Command::Waive(args) => waive::run(context, &args)?,

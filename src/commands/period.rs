@@ -41,15 +41,25 @@ fn close_with(access: &Access, month: Month) -> Result<String> {
         return Ok(format!("{month} is closed already; what arrives late is billed in an open month"));
     }
     if periods.closing() != Some(month) {
-        let ends = access.ends()?;
-        let records = |watermarks: &Watermarks| watermarks.iter().map(|(_, offset)| offset).sum();
-        let progress = Progress::new("folding", records(&ends));
-        let visible = access.wait_visible(&ends, |head| progress.set(records(&head.visible())));
-        progress.done();
-        visible?;
-        let row = access.control(&Act::Closing(month, ends))?;
+        let row = begin(access, month)?;
         eprintln!("{} (control event {})", row.message, row.offset);
     }
-    let StoredControl { message, offset, .. } = access.control(&Act::Closed(month))?;
+    let StoredControl { message, offset, .. } = finish(access, month)?;
     Ok(format!("{message} (control event {offset})"))
+}
+
+/// Fixes what has arrived as the month's usage and settles it.
+pub fn begin(access: &Access, month: Month) -> Result<StoredControl> {
+    let ends = access.ends()?;
+    let records = |watermarks: &Watermarks| watermarks.iter().map(|(_, offset)| offset).sum();
+    let progress = Progress::new("folding", records(&ends));
+    let visible = access.wait_visible(&ends, |head| progress.set(records(&head.visible())));
+    progress.done();
+    visible?;
+    access.control(&Act::Closing(month, ends))
+}
+
+/// Closes the month for good.
+pub fn finish(access: &Access, month: Month) -> Result<StoredControl> {
+    access.control(&Act::Closed(month))
 }

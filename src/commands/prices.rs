@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use anyhow::{Context as _, Result, anyhow};
+use stempoint_core::book::PriceBook;
 use stempoint_core::control::Act;
 use stempoint_core::price_file;
 
@@ -31,9 +32,14 @@ pub fn run(context: &Context, command: &PricesCommand) -> Result<()> {
     }
 }
 
-fn apply(context: &Context, file: &Path) -> Result<()> {
+/// Reads a price book; an error names the file and the line.
+pub fn read(file: &Path) -> Result<PriceBook> {
     let bytes = std::fs::read(file).with_context(|| format!("failed to read {}", file.display()))?;
-    let book = price_file::read(&bytes).map_err(|error| anyhow!("{}, {error}", file.display()))?;
+    price_file::read(&bytes).map_err(|error| anyhow!("{}, {error}", file.display()))
+}
+
+fn apply(context: &Context, file: &Path) -> Result<()> {
+    let book = read(file)?;
     let prices = if book.prices.len() == 1 { "1 price".to_owned() } else { format!("{} prices", book.prices.len()) };
     let summary = format!("{prices} in {} from {} on", book.currency, book.effective_from.start());
     let access = Access::open(context)?;

@@ -3,6 +3,7 @@
 
 mod audit_views;
 mod bad_input;
+mod bench;
 mod charge_models;
 mod crash;
 mod damage;
@@ -21,3 +22,4 @@ mod receivables;
 mod rows;
 mod serving;
 mod tampered;
+mod what_if;

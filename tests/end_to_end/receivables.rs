@@ -105,3 +105,29 @@ fn a_banks_file_is_matched_by_its_references_and_counts_once() {
     let error = books.fail(&["payment", "import", &wrong.to_string_lossy()]);
     assert!(error.contains("has no column received_at"), "{error}");
 }
+
+#[test]
+fn a_months_invoices_are_written_as_files_that_say_what_each_invoice_says() {
+    let books = closed_month();
+    let into = books.folder().join("november");
+    let folder = into.to_string_lossy().into_owned();
+    let write = |period: &str, format: &str| {
+        books.output(&["invoices", "write", "--period", period, "--format", format, "--into", &folder])
+    };
+    books.run(&["profile", "set", "acme", "--name", "Acme Ltd"]);
+    for (format, extension) in [("json", "json"), ("html", "html"), ("csv", "csv"), ("text", "txt"), ("pdf", "pdf")] {
+        let said = write("2023-11", format);
+        let said = String::from_utf8_lossy(&said.stdout).into_owned();
+        assert_eq!(said, format!("2 documents of 2023-11 in {folder}\n"));
+        for (customer, number) in [("acme", "SPEU-000001"), ("blue", "SPUS-000001")] {
+            let file = std::fs::read(into.join(format!("{number}.{extension}"))).expect("the file is there");
+            let one = books.output(&["invoice", customer, "2023-11", "--format", format]);
+            assert!(file == one.stdout, "{number}.{extension} is not the invoice of {customer}");
+        }
+    }
+    assert_eq!(std::fs::read_dir(&into).expect("a folder").count(), 10, "there is nothing else");
+    let open = write("2023-12", "json");
+    let error = String::from_utf8_lossy(&open.stderr).into_owned();
+    assert!(error.contains("2023-12 is not closed, so its invoices have no numbers yet"), "{error}");
+    assert!(String::from_utf8_lossy(&write("2023-10", "json").stdout).starts_with("0 documents"), "closed with it");
+}

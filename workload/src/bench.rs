@@ -1,6 +1,6 @@
 //! The events of `stempoint bench`: values of 100 to 200 bytes; 10,000
-//! customers by a Zipf law, each using 1 to 4 of 50 models, each model served
-//! by 10 of 500 nodes; 200 gateways, half of them numbered; 2 % duplicates,
+//! customers, or another number, by a Zipf law, each using 1 to 4 of 50 models,
+//! each model served by 10 of 500 nodes; 200 gateways, half of them numbered; 2 % duplicates,
 //! 0.1 % malformed, 1 % up to an hour late.
 //!
 //! Invariants: an event is a function of the seed and its place in the stream
@@ -24,6 +24,9 @@ use content::{Renderer, Scene};
 use history::{History, Past};
 use population::{Population, SOURCES};
 
+/// Seconds of a day.
+pub const SECONDS_PER_DAY: u64 = 86_400;
+
 /// Which sources a stream yields.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Sources {
@@ -42,15 +45,28 @@ pub struct BenchOptions {
     /// before it.
     pub start: Instant,
     /// How fast the event clock runs, over all sources; 0 counts as 1.
-    pub events_per_second: u32,
+    pub events_per_day: u64,
+    /// How many customers there are; 0 counts as 1.
+    pub customers: u32,
     /// Which sources to yield.
     pub sources: Sources,
 }
 
 impl BenchOptions {
-    /// 20,000 events per second from all sources.
+    /// 20,000 events per second of 10,000 customers from all sources.
     pub const fn from_start(start: Instant) -> BenchOptions {
-        BenchOptions { start, events_per_second: 20_000, sources: Sources::All }
+        BenchOptions {
+            start,
+            events_per_day: 20_000 * SECONDS_PER_DAY,
+            customers: population::CUSTOMERS as u32,
+            sources: Sources::All,
+        }
+    }
+
+    /// With so many events in so many hours, and none after them.
+    #[must_use]
+    pub fn spread_over(self, events: u64, hours: u64) -> BenchOptions {
+        BenchOptions { events_per_day: events.saturating_mul(24).div_ceil(hours.max(1)), ..self }
     }
 }
 
@@ -101,11 +117,12 @@ pub struct BenchStream {
 impl BenchStream {
     /// The stream of a seed, at its beginning.
     pub fn new(seed: u64, options: BenchOptions) -> BenchStream {
-        let options = BenchOptions { events_per_second: options.events_per_second.max(1), ..options };
+        let (events_per_day, customers) = (options.events_per_day.max(1), options.customers.max(1));
+        let options = BenchOptions { events_per_day, customers, ..options };
         BenchStream {
             seed: mixed(seed),
             options,
-            population: Population::new(seed),
+            population: Population::new(seed, customers),
             histories: vec![History::default(); SOURCES],
             renderer: Renderer::default(),
             next: 0,
@@ -209,7 +226,8 @@ impl BenchStream {
     }
 
     fn clock_us(&self, place: u64) -> i64 {
-        let elapsed = u128::from(place) * 1_000_000 / u128::from(self.options.events_per_second);
+        let day_us = u128::from(SECONDS_PER_DAY) * 1_000_000;
+        let elapsed = u128::from(place) * day_us / u128::from(self.options.events_per_day);
         self.options.start.us().saturating_add(i64::try_from(elapsed).unwrap_or(i64::MAX))
     }
 }

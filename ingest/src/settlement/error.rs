@@ -1,6 +1,7 @@
 //! What stops settlement.
 
 use arrow::error::ArrowError;
+use stempoint_core::posting::PostingError;
 use stempoint_core::settlement::SettlementError;
 use stempoint_schemas::money::Overflow;
 use stempoint_schemas::row::ColumnError;
@@ -38,6 +39,9 @@ pub enum SettleError {
     /// Stored quantities do not add up to something that fits.
     #[error("failed to add up the stored charges: {0}")]
     Overflow(#[from] Overflow),
+    /// Charges could not be rated.
+    #[error("failed to rate the charges: {0}")]
+    Posting(#[from] PostingError),
     /// A stored row has a value that settlement never writes.
     #[error("table {table} has {value:?} in column {column}, which settlement never writes; run `stempoint audit`")]
     Value {

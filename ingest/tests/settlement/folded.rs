@@ -19,7 +19,7 @@ use stempoint_schemas::meter::Meter;
 use stempoint_schemas::time::Instant as Moment;
 use stempoint_schemas::watermark::Watermarks;
 use stempoint_store::ledger::Ledger;
-use stempoint_workload::bench::{BenchOptions, BenchStream};
+use stempoint_workload::bench::{BenchOptions, BenchStream, SECONDS_PER_DAY};
 use stempoint_workload::simple::{Books, Record, decide};
 use tokio::runtime::Runtime;
 
@@ -163,7 +163,10 @@ fn wait_until_folded(service: &FoldService, ledger: &Ledger, log: &Arc<dyn Event
 fn fill(ledger: &Ledger, log: &Arc<dyn EventLog>, runtime: &Runtime, index: &Path, seed: u64) -> Books {
     // The month ends in the middle of the stream.
     let start = Moment::parse("2026-01-31T23:58:00Z").expect("a time");
-    let mut stream = BenchStream::new(seed, BenchOptions { events_per_second: 20, ..BenchOptions::from_start(start) });
+    let mut stream = BenchStream::new(
+        seed,
+        BenchOptions { events_per_day: 20 * SECONDS_PER_DAY, ..BenchOptions::from_start(start) },
+    );
     let service = start_fold(ledger, log, runtime, index);
     let mut sent = Vec::new();
     for _ in 0..EVENTS / PIECE {

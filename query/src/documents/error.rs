@@ -34,6 +34,14 @@ pub enum DocumentError {
         /// The currencies.
         known: String,
     },
+    /// The month has no invoices yet.
+    #[error(
+        "{period} is not closed, so its invoices have no numbers yet; `stempoint period close {period}` issues them"
+    )]
+    NotClosed {
+        /// The month.
+        period: String,
+    },
     /// A sum left the range of 38 digits, or might have.
     #[error(
         "failed to add up {what}: the numbers are so large that the sum may not fit 38 digits; look for the rows with the largest amounts"

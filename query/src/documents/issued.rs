@@ -44,8 +44,14 @@ pub(crate) async fn totals(
     currency: &str,
     subtotal: Amount,
 ) -> Result<Totals, DocumentError> {
-    if let Some(totals) = issued(session, request, currency, subtotal).await? {
-        return Ok(totals);
+    let condition = format!(
+        "customer = {} AND period = '{}' AND currency = {}",
+        literal(&request.party),
+        request.period,
+        literal(currency)
+    );
+    if let Some(document) = documents(session, &condition).await?.into_iter().next() {
+        return document.totals(subtotal);
     }
     let tax_terms = tax_of(session, &request.party).await?;
     let terms = Terms { tax: tax_terms.clone(), ..Terms::default() };
@@ -54,38 +60,58 @@ pub(crate) async fn totals(
     Ok(Totals { issued: None, tax_terms, tax: rounded.tax, total: rounded.total })
 }
 
-async fn issued(
-    session: &Session,
-    request: &Request,
-    currency: &str,
+/// A row of `invoices`: a month's invoice or credit note.
+pub(crate) struct DocumentRow {
+    pub customer: String,
+    pub currency: String,
     subtotal: Amount,
-) -> Result<Option<Totals>, DocumentError> {
+    totals: Totals,
+}
+
+impl DocumentRow {
+    /// Its figures, if its lines add up to what it was issued for.
+    pub(crate) fn totals(self, subtotal: Amount) -> Result<Totals, DocumentError> {
+        if self.subtotal == subtotal {
+            return Ok(self.totals);
+        }
+        let number = self.totals.issued.map(|issued| issued.number).unwrap_or_default();
+        let detail = format!("the subtotal of {number} is not the sum of its lines in journal");
+        Err(DocumentError::Damaged { table: "invoices", detail })
+    }
+}
+
+/// The rows of `invoices` that meet a condition, in the order of their issue.
+pub(crate) async fn documents(session: &Session, condition: &str) -> Result<Vec<DocumentRow>, DocumentError> {
     let sql = format!(
-        "SELECT number, kind, subtotal, tax_name, tax_rate, tax, total, issued_at, due_at FROM invoices \
-         WHERE customer = {} AND period = {} AND currency = {}",
-        literal(&request.party),
-        literal(&request.period.to_string()),
-        literal(currency),
+        "SELECT number, kind, customer, currency, subtotal, tax_name, tax_rate, tax, total, issued_at, due_at \
+         FROM invoices WHERE {condition} ORDER BY _offset, line"
     );
+    let mut rows = Vec::new();
     for batch in session.rows(&sql).await? {
-        if batch.num_rows() > 0 {
-            let number = texts(&batch, "number", "invoices")?.value(0).to_owned();
-            if money(&batch, "subtotal")? != subtotal {
-                let detail = format!("the subtotal of {number} is not the sum of its lines in journal");
-                return Err(DocumentError::Damaged { table: "invoices", detail });
-            }
-            let issued_at = time(&batch, "issued_at")?.ok_or_else(|| missing("invoices", "issued_at"))?;
-            let is_credit_note = texts(&batch, "kind", "invoices")?.value(0) == "credit_note";
-            let issued = Issued { number, is_credit_note, issued_at, due_at: time(&batch, "due_at")? };
-            return Ok(Some(Totals {
-                issued: Some(issued),
-                tax_terms: tax(&batch, "invoices")?,
-                tax: money(&batch, "tax")?,
-                total: money(&batch, "total")?,
-            }));
+        let text = |column| texts(&batch, column, "invoices");
+        let (numbers, kinds, customers, currencies) =
+            (text("number")?, text("kind")?, text("customer")?, text("currency")?);
+        for row in 0..batch.num_rows() {
+            let issued = Issued {
+                number: numbers.value(row).to_owned(),
+                is_credit_note: kinds.value(row) == "credit_note",
+                issued_at: time(&batch, "issued_at", row)?.ok_or_else(|| missing("invoices", "issued_at"))?,
+                due_at: time(&batch, "due_at", row)?,
+            };
+            rows.push(DocumentRow {
+                customer: customers.value(row).to_owned(),
+                currency: currencies.value(row).to_owned(),
+                subtotal: money(&batch, "subtotal", row)?,
+                totals: Totals {
+                    issued: Some(issued),
+                    tax_terms: tax(&batch, "invoices", row)?,
+                    tax: money(&batch, "tax", row)?,
+                    total: money(&batch, "total", row)?,
+                },
+            });
         }
     }
-    Ok(None)
+    Ok(rows)
 }
 
 /// The tax by the terms that hold now: the customer's own before all others.
@@ -97,30 +123,30 @@ async fn tax_of(session: &Session, customer: &str) -> Result<Option<Tax>, Docume
     );
     for batch in session.rows(&sql).await? {
         if batch.num_rows() > 0 {
-            return tax(&batch, "terms");
+            return tax(&batch, "terms", 0);
         }
     }
     Ok(None)
 }
 
-fn tax(batch: &RecordBatch, table: &'static str) -> Result<Option<Tax>, DocumentError> {
-    let Some(name) = text(&texts(batch, "tax_name", table)?, 0) else { return Ok(None) };
-    let rate = decimal(batch, table, "tax_rate")?;
+fn tax(batch: &RecordBatch, table: &'static str, row: usize) -> Result<Option<Tax>, DocumentError> {
+    let Some(name) = text(&texts(batch, "tax_name", table)?, row) else { return Ok(None) };
+    let rate = decimal(batch, table, "tax_rate", row)?;
     let rate = Share::from_pico(rate).ok_or_else(|| missing(table, "tax_rate"))?;
     Ok(Some(Tax { name, rate }))
 }
 
-fn money(batch: &RecordBatch, column: &str) -> Result<Amount, DocumentError> {
-    Amount::from_pico(decimal(batch, "invoices", column)?).map_err(|_| missing("invoices", column))
+fn money(batch: &RecordBatch, column: &str, row: usize) -> Result<Amount, DocumentError> {
+    Amount::from_pico(decimal(batch, "invoices", column, row)?).map_err(|_| missing("invoices", column))
 }
 
-fn decimal(batch: &RecordBatch, table: &'static str, column: &str) -> Result<i128, DocumentError> {
+fn decimal(batch: &RecordBatch, table: &'static str, column: &str, row: usize) -> Result<i128, DocumentError> {
     let array = batch.column_by_name(column).and_then(|array| array.as_primitive_opt::<Decimal128Type>());
-    array.map(|array| array.value(0)).ok_or_else(|| missing(table, column))
+    array.map(|array| array.value(row)).ok_or_else(|| missing(table, column))
 }
 
-fn time(batch: &RecordBatch, column: &str) -> Result<Option<Instant>, DocumentError> {
+fn time(batch: &RecordBatch, column: &str, row: usize) -> Result<Option<Instant>, DocumentError> {
     let array = batch.column_by_name(column).and_then(|array| array.as_primitive_opt::<TimestampMicrosecondType>());
     let array = array.ok_or_else(|| missing("invoices", column))?;
-    Ok(array.is_valid(0).then(|| array.value(0)).and_then(Instant::from_us))
+    Ok(array.is_valid(row).then(|| array.value(row)).and_then(Instant::from_us))
 }

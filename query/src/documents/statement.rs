@@ -37,6 +37,15 @@ impl Kind {
             Kind::Earnings => format!("provider/{party}/payable"),
         }
     }
+
+    /// Whose account it is; `None` where it is of another kind.
+    pub fn party_of(self, account: &str) -> Option<&str> {
+        let (before, after) = match self {
+            Kind::Invoice => ("customer/", "/receivable"),
+            Kind::Earnings => ("provider/", "/payable"),
+        };
+        account.strip_prefix(before)?.strip_suffix(after)
+    }
 }
 
 /// Whose month is wanted.

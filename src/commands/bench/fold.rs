@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
+use stempoint_core::control::{Act, to_proto};
 use stempoint_core::settlement::Outcome;
 use stempoint_ingest::fold::FoldObserver;
 use stempoint_ingest::log::{Batch, EventLog, Limits, Topic};
@@ -16,9 +17,10 @@ use stempoint_schemas::time::Instant as Moment;
 use stempoint_schemas::watermark::Watermarks;
 use stempoint_store::ledger::{Ledger, spec};
 use stempoint_store::{ParquetEncoder, ReadOptions, Tuning};
-use stempoint_workload::bench::{BenchCounts, BenchOptions, BenchStream, Sources};
+use stempoint_workload::bench::{BenchOptions, Sources};
 
-use super::figures::{cpu_seconds, forget_peak, peak_rss_bytes};
+use super::figures::{self, cpu_seconds, forget_peak, peak_rss_bytes};
+use super::usage;
 use crate::cli::RowFormat;
 use crate::context::Context;
 use crate::data::DataFolder;
@@ -27,16 +29,12 @@ use crate::node::{self, LogChoice, Node, Parts};
 use crate::progress::Progress;
 use crate::scratch::Scratch;
 
-/// Records that are appended together.
-const BATCH_RECORDS: u64 = 10_000;
-const SEED: u64 = 1;
-
 pub fn run(context: &Context, events: u64, format: RowFormat) -> Result<()> {
     let scratch = Scratch::new()?;
     let mix = measure(context, &scratch, "mix", Sources::All, events)?;
     let numbered = measure(context, &scratch, "numbered", Sources::Numbered, events / 2)?;
     let unnumbered = measure(context, &scratch, "unnumbered", Sources::Unnumbered, events / 2)?;
-    print(&mix.figures(&numbered, &unnumbered), format);
+    figures::print(&mix.figures(&numbered, &unnumbered), format);
     Ok(())
 }
 
@@ -72,24 +70,6 @@ impl Measured {
     }
 }
 
-fn print(figures: &[(&'static str, f64)], format: RowFormat) {
-    let shown = |name: &str, value: f64| {
-        if name.ends_with("per_event") { format!("{value:.3}") } else { format!("{value:.0}") }
-    };
-    match format {
-        RowFormat::Table => figures.iter().for_each(|(name, value)| println!("{name:<32} {:>14}", shown(name, *value))),
-        RowFormat::Csv => {
-            println!("{}", figures.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(","));
-            println!("{}", figures.iter().map(|(name, value)| shown(name, *value)).collect::<Vec<_>>().join(","));
-        }
-        RowFormat::Json => {
-            let fields: Vec<String> =
-                figures.iter().map(|(name, value)| format!("  \"{name}\": {}", shown(name, *value))).collect();
-            println!("{{\n{}\n}}", fields.join(",\n"));
-        }
-    }
-}
-
 /// Adds up how long settlement was busy.
 #[derive(Default)]
 struct Watch {
@@ -110,15 +90,12 @@ impl SettleObserver for Watch {
 
 fn measure(context: &Context, scratch: &Scratch, name: &str, sources: Sources, events: u64) -> Result<Measured> {
     let data = DataFolder::new(scratch.path().join(name));
-    let choice = match &context.log {
-        LogChoice::Embedded => LogChoice::Embedded,
-        LogChoice::Kafka { brokers, .. } => {
-            LogChoice::Kafka { brokers: brokers.clone(), prefix: format!("bench-{name}-{:016x}", fastrand::u64(..)) }
-        }
-    };
+    let choice = usage::own_log(context, name);
     std::fs::create_dir_all(data.path())?;
     let log = node::open_log(&data, &choice)?;
-    let (append, counts, ends) = fill(log.as_ref(), name, sources, events)?;
+    let start = Moment::parse("2026-01-01T00:00:00Z")?;
+    let options = BenchOptions { sources, ..BenchOptions::from_start(start) };
+    let (append, counts, ends) = usage::fill(log.as_ref(), name, options, events)?;
     apply_prices(log.as_ref())?;
     let log_only = read_log(&log, counts.events)?;
     drop(log);
@@ -138,45 +115,10 @@ fn measure(context: &Context, scratch: &Scratch, name: &str, sources: Sources, e
     Ok(Measured { events: counts.events, append, fold, cpu, settle, log_only, encode_only, peak_rss, table_bytes })
 }
 
-/// Appends the stream; returns the seconds that appending took, generating
-/// apart.
-fn fill(log: &dyn EventLog, name: &str, sources: Sources, events: u64) -> Result<(f64, BenchCounts, Watermarks)> {
-    let start = Moment::parse("2026-01-01T00:00:00Z")?;
-    let mut stream = BenchStream::new(SEED, BenchOptions { sources, ..BenchOptions::from_start(start) });
-    let progress = Progress::new(&format!("append {name}"), events);
-    let (mut seconds, mut left) = (0.0, events);
-    while left > 0 {
-        // Several batches on the way at once, as several producers would have.
-        let mut batches = Vec::new();
-        for _ in 0..16 {
-            let count = left.min(BATCH_RECORDS);
-            if count == 0 {
-                break;
-            }
-            let mut batch = Batch::with_capacity(count as usize, count as usize * 200);
-            stream.fill(count, &mut |key, value| batch.push(key, value));
-            left -= count;
-            batches.push(batch);
-        }
-        let started = Instant::now();
-        let receipts: Vec<_> = batches.into_iter().map(|batch| log.submit(Topic::Usage, batch)).collect();
-        for receipt in receipts {
-            receipt.wait()?;
-        }
-        seconds += started.elapsed().as_secs_f64();
-        progress.set(events - left);
-    }
-    progress.done();
-    Ok((seconds, *stream.counts(), Watermarks::from_vec(log.ends(Topic::Usage)?)))
-}
-
 fn apply_prices(log: &dyn EventLog) -> Result<()> {
     use prost::Message;
-    use stempoint_core::control::{Act, to_proto};
-    let book =
-        stempoint_core::price_file::read(include_str!("prices.toml")).map_err(|error| anyhow::anyhow!("{error}"))?;
     let mut batch = Batch::new();
-    batch.push(b"operator/bench", &to_proto("bench-prices", &Act::PriceBook(book)).encode_to_vec());
+    batch.push(b"operator/bench", &to_proto("bench-prices", &Act::PriceBook(usage::prices()?)).encode_to_vec());
     log.submit(Topic::Control, batch).wait()?;
     Ok(())
 }

@@ -1,9 +1,12 @@
 //! `stempoint bench`: measuring this machine.
 
+mod close;
 mod dedup;
 mod figures;
 mod fold;
 mod latency;
+mod reprice;
+mod usage;
 
 use anyhow::Result;
 
@@ -14,6 +17,8 @@ pub fn run(context: &Context, command: &BenchCommand) -> Result<()> {
     match command {
         BenchCommand::Fold { events, format } => fold::run(context, *events, *format),
         BenchCommand::Dedup { keys } => dedup::run(*keys),
+        BenchCommand::Close { events, customers, format } => close::run(context, *events, *customers, *format),
+        BenchCommand::Reprice { events, format } => reprice::run(context, *events, *format),
         BenchCommand::Latency { rate, seconds } => latency::run(context, *rate, *seconds),
     }
 }

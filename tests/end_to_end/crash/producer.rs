@@ -8,7 +8,7 @@ use std::time::Duration;
 use stempoint_ingest::log::kafka::{KafkaLog, KafkaOptions};
 use stempoint_ingest::log::{Batch, EventLog, Topic};
 use stempoint_schemas::time::Instant as Moment;
-use stempoint_workload::bench::{BenchOptions, BenchStream};
+use stempoint_workload::bench::{BenchOptions, BenchStream, SECONDS_PER_DAY};
 
 use crate::harness::{Kafka, Server};
 
@@ -25,7 +25,7 @@ pub fn records(seed: u64, count: u64) -> Vec<Sent> {
 /// Half an hour before a month ends, so that long runs cross into the next.
 fn stream(seed: u64) -> BenchStream {
     let start = Moment::parse("2026-01-31T23:30:00Z").expect("a time");
-    BenchStream::new(seed, BenchOptions { events_per_second: 20, ..BenchOptions::from_start(start) })
+    BenchStream::new(seed, BenchOptions { events_per_day: 20 * SECONDS_PER_DAY, ..BenchOptions::from_start(start) })
 }
 
 pub struct Producer {

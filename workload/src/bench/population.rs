@@ -8,7 +8,7 @@ use fastrand::Rng;
 use super::zipf::Zipf;
 use crate::ulid;
 
-/// Customers, by rank.
+/// How many customers there are where nothing else is said.
 pub const CUSTOMERS: usize = 10_000;
 /// Models.
 pub const MODELS: usize = 50;
@@ -63,12 +63,12 @@ pub struct Population {
 }
 
 impl Population {
-    /// The population of a seed.
-    pub fn new(seed: u64) -> Population {
+    /// The population of a seed, with so many customers.
+    pub fn new(seed: u64, customers: u32) -> Population {
         let mut rng = Rng::with_seed(seed);
         Population {
-            customers: (0..CUSTOMERS).map(|_| customer(&mut rng)).collect(),
-            ranks: Zipf::new(CUSTOMERS as u32),
+            customers: (0..customers).map(|_| customer(&mut rng)).collect(),
+            ranks: Zipf::new(customers),
             nodes: (0..NODES).map(node).collect(),
             sources: (0..SOURCES).map(source).collect(),
         }

@@ -142,13 +142,34 @@ fn some_duplicates_repeat_an_event_from_long_ago() {
 
 #[test]
 fn the_clock_runs_as_fast_as_it_is_told() {
-    let options = BenchOptions { events_per_second: 1000, ..options(Sources::All) };
+    let options = BenchOptions { events_per_day: 1000 * SECONDS_PER_DAY, ..options(Sources::All) };
     let mut stream = BenchStream::new(1, options);
     stream.fill(5000, &mut |_, _| {});
     assert_eq!(stream.clock().us(), START_US + 5_000_000);
-    let mut never = BenchStream::new(1, BenchOptions { events_per_second: 0, ..options });
+    let mut never = BenchStream::new(1, BenchOptions { events_per_day: 0, ..options });
     never.fill(1, &mut |_, _| {});
-    assert_eq!(never.clock().us(), START_US + 1_000_000);
+    assert_eq!(never.clock().us(), START_US + 86_400_000_000);
+}
+
+#[test]
+fn events_are_spread_over_the_hours_and_customers_that_are_asked_for() {
+    for (events, hours) in [(7_000, 720), (100, 1), (3, 10), (1, 24)] {
+        let options = BenchOptions { customers: 9, ..options(Sources::All) }.spread_over(events, hours);
+        let mut stream = BenchStream::new(3, options);
+        let mut customers = HashSet::new();
+        stream.fill(events, &mut |_, value| {
+            if let Ok(decoded) = wire::decode(value) {
+                assert!(decoded.event.time.us() < START_US + hours as i64 * 3_600_000_000);
+                customers.insert(match decoded.event.payload {
+                    Payload::ApiCall(call) => call.customer.to_owned(),
+                    Payload::GpuUsage(usage) => usage.customer.to_owned(),
+                    Payload::Heartbeat(_) => unreachable!("the mix has no heartbeats"),
+                });
+            }
+        });
+        assert!(customers.len() <= 9);
+        assert!(events < 1000 || customers.len() == 9, "{} customers", customers.len());
+    }
 }
 
 #[test]

@@ -5,6 +5,7 @@
 
 mod adjustments;
 mod receivables;
+mod what_if;
 
 use std::ops::Range;
 
@@ -17,7 +18,7 @@ use hashbrown::HashMap;
 use stempoint_core::charge::{Charge, ChargeKey, PriceId, Side, State};
 use stempoint_core::names::Name;
 use stempoint_core::period::Periods;
-use stempoint_core::settlement::{Answer, ChargeFilter, ControlRecord, Settlement, matches};
+use stempoint_core::settlement::{Answer, ChargeFilter, ControlRecord, Settlement};
 use stempoint_core::usage::Dimensions;
 use stempoint_schemas::commit::Commit;
 use stempoint_schemas::meter::Meter;
@@ -30,6 +31,8 @@ use stempoint_store::ReadOptions;
 use stempoint_store::ledger::{Ledger, bounds};
 
 use super::error::SettleError;
+
+pub use what_if::{WhatIfError, what_if};
 
 /// The state machine as the head says, from the tables as they are known now.
 /// A checkpoint stands for all charges below its control offset.
@@ -139,30 +142,12 @@ pub fn charges(
 ) -> Result<Vec<Charge>, SettleError> {
     let mut found = Vec::new();
     each_charge(ledger, settlement, 0..below, |settlement, charge| {
-        if meets(settlement, &charge, filter) {
+        if filter.is_met_by(&charge, settlement.names()) {
             found.push(charge);
         }
         Ok(())
     })?;
     Ok(found)
-}
-
-fn meets(settlement: &Settlement, charge: &Charge, filter: &ChargeFilter) -> bool {
-    let key = &charge.key;
-    match filter {
-        ChargeFilter::Hours { currency, from, until } => {
-            settlement.names().text(key.currency) == Some(currency.as_str())
-                && key.hour >= *from
-                && until.is_none_or(|until| key.hour < until)
-                && charge.state != State::Waived
-        }
-        ChargeFilter::Unrated(waive) => {
-            charge.state == State::Unrated
-                && key.meter == waive.meter
-                && key.period == waive.period
-                && matches(settlement.names(), key, &waive.matches)
-        }
-    }
 }
 
 /// Which months are closed by the control events below an offset.

@@ -73,8 +73,17 @@ pub(super) fn net(charges: &[Charge]) -> Result<Vec<Charge>, Overflow> {
         .collect())
 }
 
+/// What holds for a charge by the books of the rater; what was waived stays so.
+pub(super) fn holding(rater: &mut Rater<'_>, charge: &Charge) -> State {
+    let key = &charge.key;
+    match charge.state {
+        State::Waived => State::Waived,
+        _ => rater.state(key.currency, key.meter, key.dimensions, key.hour),
+    }
+}
+
 /// Whether a charge's dimensions meet a filter.
-pub fn matches(names: &Names, key: &ChargeKey, filter: &[(Dimension, String)]) -> bool {
+pub(super) fn matches(names: &Names, key: &ChargeKey, filter: &[(Dimension, String)]) -> bool {
     filter.iter().all(|(dimension, value)| {
         let name = match dimension {
             Dimension::Model => key.dimensions.model,

@@ -6,9 +6,10 @@
 use stempoint_schemas::time::Hour;
 use stempoint_schemas::watermark::Watermarks;
 
-use crate::charge::Charge;
+use super::charging::matches;
+use crate::charge::{Charge, State};
 use crate::control::{Act, Waive};
-use crate::names::Name;
+use crate::names::{Name, Names};
 use crate::period::PeriodChange;
 use crate::posting::Entry;
 use crate::receivables::{Allocation, Document, Payment};
@@ -110,6 +111,27 @@ pub enum ChargeFilter {
     },
     /// The unrated ones that are to be waived.
     Unrated(Waive),
+}
+
+impl ChargeFilter {
+    /// Whether a charge is one of them.
+    pub fn is_met_by(&self, charge: &Charge, names: &Names) -> bool {
+        let key = &charge.key;
+        match self {
+            ChargeFilter::Hours { currency, from, until } => {
+                names.text(key.currency) == Some(currency.as_str())
+                    && key.hour >= *from
+                    && until.is_none_or(|until| key.hour < until)
+                    && charge.state != State::Waived
+            }
+            ChargeFilter::Unrated(waive) => {
+                charge.state == State::Unrated
+                    && key.meter == waive.meter
+                    && key.period == waive.period
+                    && matches(names, key, &waive.matches)
+            }
+        }
+    }
 }
 
 /// What was read.

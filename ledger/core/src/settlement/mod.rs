@@ -11,6 +11,7 @@ mod charging;
 mod checkpoint;
 mod event;
 mod invoicing;
+pub mod what_if;
 
 use hashbrown::HashMap;
 use prost::Message;
@@ -32,9 +33,8 @@ use crate::posting::{Posted, PostingContext, PostingError};
 use crate::rating::Rater;
 use crate::receivables::Receivables;
 use crate::terms::TermsBook;
-use charging::{charge_cell, net, renamed, waive_charges};
+use charging::{charge_cell, holding, net, renamed, waive_charges};
 
-pub use charging::matches;
 pub use checkpoint::CheckpointError;
 pub use event::{Answer, ChargeFilter, ControlRecord, ControlRow, Need, Outcome, Pending, Supply};
 
@@ -331,16 +331,21 @@ impl Settlement {
                 if to == self.settled { Need::Nothing } else { Need::Usage { from: self.settled.clone(), to } }
             }
             Act::PriceBook(book) => {
-                let from = book.effective_from;
-                if self.last_hour.is_none_or(|last| last < from) {
+                if self.last_hour.is_none_or(|last| last < book.effective_from) {
                     return Need::Nothing;
                 }
-                let until = self.books.next_change(&book.currency, from);
-                Need::Charges(ChargeFilter::Hours { currency: book.currency.clone(), from, until })
+                Need::Charges(self.charges_of(book))
             }
             Act::Waive(waive) => Need::Charges(ChargeFilter::Unrated(waive.clone())),
             Act::Closed(_) | Act::Terms(..) | Act::Payment(_) | Act::Credit(_) => Need::Nothing,
         }
+    }
+
+    /// The charges that a book can move which is yet to be put in force.
+    fn charges_of(&self, book: &PriceBook) -> ChargeFilter {
+        let from = book.effective_from;
+        let until = self.books.next_change(&book.currency, from);
+        ChargeFilter::Hours { currency: book.currency.clone(), from, until }
     }
 
     /// Refuses a pending event for a reason that only the shell can see, such
@@ -442,9 +447,8 @@ impl Settlement {
         let mut moved = Vec::new();
         let mut rater = Rater::new(&self.books, &self.names);
         for charge in net(&charges)? {
-            let key = charge.key;
-            let state = rater.state(key.currency, key.meter, key.dimensions, key.hour);
-            if state != charge.state && charge.state != State::Waived {
+            let state = holding(&mut rater, &charge);
+            if state != charge.state {
                 moved.push(Charge { quantity: charge.quantity.negated(), ..charge });
                 moved.push(Charge { state, ..charge });
             }

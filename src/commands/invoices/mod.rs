@@ -1,5 +1,7 @@
 //! `stempoint invoices`: what was issued, and what of it is paid.
 
+pub mod write;
+
 use std::collections::HashMap;
 
 use anyhow::Result;
@@ -11,10 +13,17 @@ use stempoint_store::ReadOptions;
 
 use super::sql;
 use crate::access::Access;
-use crate::cli::InvoicesArgs;
+use crate::cli::{InvoicesArgs, InvoicesCommand, InvoicesListArgs};
 use crate::context::Context;
 
 pub fn run(context: &Context, args: &InvoicesArgs) -> Result<()> {
+    match &args.command {
+        Some(InvoicesCommand::Write(args)) => write::run(context, args),
+        None => list(context, &args.list),
+    }
+}
+
+fn list(context: &Context, args: &InvoicesListArgs) -> Result<()> {
     let mut conditions = vec!["true".to_owned()];
     if let Some(customer) = &args.customer {
         conditions.push(format!("customer = {}", literal(customer)));
