@@ -16,7 +16,7 @@ mod letterhead;
 mod render;
 mod statement;
 mod stored;
-mod sums;
+pub(crate) mod sums;
 mod trial_balance;
 
 pub use earnings::earnings;

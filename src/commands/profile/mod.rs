@@ -36,7 +36,8 @@ pub fn of(context: &Context, party: &str) -> Result<Option<Profile>> {
     Ok(all(context)?.remove(party))
 }
 
-fn all(context: &Context) -> Result<All> {
+/// All profiles by party.
+pub fn all(context: &Context) -> Result<All> {
     context.runtime.block_on(async {
         match open(context).await? {
             Some(profiles) => Ok(profiles.all().await?),
