@@ -2,6 +2,7 @@
 
 mod bench;
 mod documents;
+mod exports;
 mod format;
 mod money;
 mod profile;
@@ -15,6 +16,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub use self::documents::{DocumentArgs, InvoiceArgs, InvoiceCommand};
 pub use bench::BenchCommand;
+pub use exports::{DatasetFormat, FocusArgs, FocusCommand, GeneralLedgerArgs, GeneralLedgerFormat};
 pub use format::{DocumentFormat, RowFormat};
 pub use money::{
     AccountsArgs, BalanceArgs, CreditArgs, InvoicesArgs, InvoicesCommand, InvoicesListArgs, InvoicesWriteArgs,
@@ -167,6 +169,18 @@ or was earned.")]
     /// Print the sum of every account.
     #[command(after_help = "Example:\n  stempoint trial-balance")]
     TrialBalance(TrialBalanceArgs),
+    /// Write a month's entries for an accounting package, in whole cents.
+    #[command(after_help = "\
+Examples:
+  stempoint general-ledger 2023-11 > general-ledger-2023-11.csv
+  stempoint general-ledger 2023-11 --format beancount --out 2023-11.beancount
+
+Usage is one entry per day, each document and payment is one of its own; every entry
+balances. docs/general-ledger.md says what the columns are.")]
+    GeneralLedger(GeneralLedgerArgs),
+    /// Write the books as FOCUS 1.4 datasets (FinOps Open Cost and Usage Specification).
+    #[command(subcommand)]
+    Focus(FocusCommand),
     /// Look at what was refused, and send it again.
     #[command(subcommand)]
     Rejects(RejectsCommand),

@@ -50,6 +50,8 @@ def text(value):
         whole = format(value, "f")
         return whole.rstrip("0").rstrip(".") if "." in whole else whole
     if isinstance(value, datetime.datetime):
+        if value.tzinfo is None:
+            value = value.replace(tzinfo=datetime.timezone.utc)
         return value.astimezone(datetime.timezone.utc).isoformat().replace("+00:00", "Z")
     return value
 

@@ -10,6 +10,7 @@ mod deep;
 pub mod documents;
 mod error;
 mod exact;
+pub mod export;
 pub mod import;
 mod literal;
 pub mod output;

@@ -5,6 +5,8 @@ mod audit;
 mod bench;
 mod demo;
 mod documents;
+mod focus;
+mod general_ledger;
 mod head;
 mod import;
 mod invoices;
@@ -26,6 +28,7 @@ mod verify;
 mod verify_proof;
 mod views;
 mod waive;
+mod whole_file;
 
 use std::process::ExitCode;
 
@@ -72,6 +75,8 @@ pub fn run(context: &Context, command: Command) -> Result<ExitCode> {
         Command::Balance(args) => accounts::balance(context, &args)?,
         Command::Earnings(args) => documents::earnings(context, &args)?,
         Command::TrialBalance(args) => documents::trial_balance(context, &args)?,
+        Command::GeneralLedger(args) => general_ledger::run(context, &args)?,
+        Command::Focus(command) => focus::run(context, &command)?,
         Command::Rejects(command) => rejects::run(context, &command)?,
         Command::Audit => return audit::run(context),
         Command::Head(args) => head::run(context, &args)?,

@@ -119,6 +119,12 @@ fn a_month_costs_what_its_whole_use_costs_however_it_arrived() {
     books.run(&["prices", "apply", &linear.to_string_lossy()]);
     // Both months at 2: (26 + 1) × 2 = 54, less the 45 that November cost; the rest is not billed any more.
     assert_eq!(invoice(&books, "acme", "2023-12")["total"], "1.00");
+    books.run(&["period", "close", "2023-12"]);
+    let billed = books.sql(
+        "SELECT \"InvoiceId\" AS number, sum(\"BilledCost\") AS total FROM focus_cost_and_usage \
+         WHERE \"InvoiceId\" IS NOT NULL GROUP BY \"InvoiceId\" ORDER BY number",
+    );
+    assert_eq!(billed, books.sql("SELECT number, total FROM invoices ORDER BY number"));
     let trial = books.sql("SELECT sum(amount) AS sum FROM journal");
     assert_eq!(trial[0]["sum"], "0");
     audit_views::agree(&books);

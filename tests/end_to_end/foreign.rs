@@ -11,7 +11,7 @@ use crate::audit_views::eventful;
 use crate::harness::{Books, text};
 
 /// Everything that both can be asked for.
-const RELATIONS: [&str; 28] = [
+const RELATIONS: [&str; 33] = [
     "commits",
     "api_calls",
     "gpu_usage",
@@ -40,10 +40,15 @@ const RELATIONS: [&str; 28] = [
     "audit_records",
     "audit_entries",
     "audit_unrated",
+    "customer_months",
+    "usage_costs",
+    "focus_cost_and_usage",
+    "focus_invoice_detail",
+    "focus_billing_period",
 ];
 
 /// A Python with the packages, or none after having said what is left out.
-fn python(test: &str) -> Option<PathBuf> {
+pub fn python(test: &str) -> Option<PathBuf> {
     let python = std::env::var_os("STEMPOINT_PYTHON").map_or_else(|| PathBuf::from("python3"), PathBuf::from);
     let has_packages = Command::new(&python).args(["-c", "import duckdb, deltalake, pyarrow"]).output();
     if has_packages.is_ok_and(|output| output.status.success()) {
@@ -61,7 +66,7 @@ fn audit(python: &Path, lake: &Path, arguments: &[&str]) -> Output {
     Command::new(python).arg("-B").arg(script).arg(lake).args(arguments).output().expect("Python can be started")
 }
 
-fn asked(python: &Path, lake: &Path, query: &str) -> Vec<Value> {
+pub fn asked(python: &Path, lake: &Path, query: &str) -> Vec<Value> {
     let output = audit(python, lake, &[query]);
     assert!(output.status.success(), "{query}:\n{}", text(&output.stderr));
     serde_json::from_slice(&output.stdout).expect("JSON")
@@ -89,6 +94,15 @@ fn compare(python: &Path, books: &Books) {
         ("audit_unrated", "period, meter, model, gpu, region"),
         ("audit_late", "hour, period, customer, meter, model, region, state, price"),
         ("balances", "account, asset"),
+        ("customer_months", "customer, currency, period"),
+        ("usage_costs", "customer, currency, period, line, hour"),
+        (
+            "focus_cost_and_usage",
+            "\"BillingPeriodStart\", \"BillingAccountId\", \"BillingCurrency\", \"ChargeCategory\", \"InvoiceDetailId\", \
+             \"SkuPriceId\", \"x_PriceId\", \"ChargePeriodStart\"",
+        ),
+        ("focus_invoice_detail", "\"InvoiceId\", \"InvoiceDetailId\""),
+        ("focus_billing_period", "\"BillingPeriodStart\", \"InvoiceIssuerName\""),
     ];
     for (view, order) in views {
         let order: Vec<String> = order.split(", ").map(|column| format!("{column} NULLS LAST")).collect();

@@ -19,7 +19,7 @@ mod postings;
 mod render;
 mod statement;
 mod stored;
-mod sums;
+pub(crate) mod sums;
 mod trial_balance;
 
 pub use earnings::earnings;

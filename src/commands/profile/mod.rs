@@ -36,7 +36,7 @@ pub fn of(context: &Context, party: &str) -> Result<Option<Profile>> {
     Ok(all(context)?.remove(party))
 }
 
-/// What is known of everybody.
+/// All profiles by party.
 pub fn all(context: &Context) -> Result<All> {
     context.runtime.block_on(async {
         match open(context).await? {

@@ -2,15 +2,17 @@
 //!
 //! Invariant: a published column keeps its name and meaning for ever.
 
-type Columns = &'static [(&'static str, &'static str)];
+pub(super) type Columns = &'static [(&'static str, &'static str)];
 
-const METER: (&str, &str) = ("meter", "What is counted, for example tokens.input.");
-const MODEL: (&str, &str) = ("model", "Dimension: the model; null where the meter has no such dimension.");
-const GPU: (&str, &str) = ("gpu", "Dimension: the class of GPU; null where the meter has no such dimension.");
-const REGION: (&str, &str) = ("region", "Dimension: where it ran; null where it was not reported.");
-const QUANTITY: (&str, &str) = ("quantity", "Quantity in the meter's unit: tokens, requests, seconds or joules.");
-const PERIOD: (&str, &str) = ("period", "Billing period: a calendar month in UTC, for example 2023-11.");
-const CURRENCY: (&str, &str) = ("currency", "The currency in which the customer is rated.");
+pub(super) const METER: (&str, &str) = ("meter", "What is counted, for example tokens.input.");
+pub(super) const MODEL: (&str, &str) = ("model", "Dimension: the model; null where the meter has no such dimension.");
+pub(super) const GPU: (&str, &str) =
+    ("gpu", "Dimension: the class of GPU; null where the meter has no such dimension.");
+pub(super) const REGION: (&str, &str) = ("region", "Dimension: where it ran; null where it was not reported.");
+pub(super) const QUANTITY: (&str, &str) =
+    ("quantity", "Quantity in the meter's unit: tokens, requests, seconds or joules.");
+pub(super) const PERIOD: (&str, &str) = ("period", "Billing period: a calendar month in UTC, for example 2023-11.");
+pub(super) const CURRENCY: (&str, &str) = ("currency", "The currency in which the customer is rated.");
 const STATE: (&str, &str) = ("state", "charged, unrated, not_billed or waived, as in charges.");
 const PRICE: (&str, &str) = ("price", "The price row that applied (prices.price); null where none did.");
 

@@ -7,6 +7,7 @@
 //! for queries that name it, and costs the others nothing.
 
 mod columns;
+mod focus;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -62,7 +63,7 @@ macro_rules! file {
 }
 
 /// The views that are queries, each after those that it reads.
-const VIEWS: [View; 11] = [
+const VIEWS: [View; 16] = [
     view(
         "shards",
         "One row per partition of the usage topic: up to where it is visible and settled, and its counts.",
@@ -128,6 +129,36 @@ const VIEWS: [View; 11] = [
         "One row per invoice and credit note, with what of it is paid, credited and open.",
         file!("12_invoice_status.sql"),
         columns::INVOICE_STATUS,
+    ),
+    view(
+        "customer_months",
+        "One row per customer, currency and billing period with charges: its document and legal entity.",
+        file!("13_customer_months.sql"),
+        focus::CUSTOMER_MONTHS,
+    ),
+    view(
+        "usage_costs",
+        "What each hour's usage costs, exactly: the hours add up to what the journal has.",
+        file!("14_usage_costs.sql"),
+        focus::USAGE_COSTS,
+    ),
+    view(
+        "focus_cost_and_usage",
+        "FOCUS 1.4, Cost and Usage: per hour what usage costs, and per document tax, rounding and credit.",
+        file!("15_focus_cost_and_usage.sql"),
+        focus::COST_AND_USAGE,
+    ),
+    view(
+        "focus_invoice_detail",
+        "FOCUS 1.4, Invoice Detail: the lines of every invoice and credit note that was issued.",
+        file!("16_focus_invoice_detail.sql"),
+        focus::INVOICE_DETAIL,
+    ),
+    view(
+        "focus_billing_period",
+        "FOCUS 1.4, Billing Period: the months of each legal entity, open or closed.",
+        file!("17_focus_billing_period.sql"),
+        focus::BILLING_PERIOD,
     ),
 ];
 
