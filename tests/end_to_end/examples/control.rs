@@ -68,6 +68,10 @@ fn bytes(event: &str, source: &str, input: &Value) -> Vec<u8> {
     to_proto(text(input, "id"), &act).encode_to_vec()
 }
 
+fn dimensions(matches: &[(Dimension, String)]) -> Value {
+    matches.iter().map(|(d, value)| (d.name().to_owned(), json!(value))).collect::<serde_json::Map<_, _>>()
+}
+
 /// A price; a charge model only where there is one.
 fn price_as_json(price: &BookPrice) -> Value {
     let mut found = json!({
@@ -114,9 +118,6 @@ fn settle(source: &str, bytes: &[u8], recorded_at: &str) -> (Value, Vec<String>)
 }
 
 fn as_json(act: &Act) -> Value {
-    let dimensions = |matches: &[(Dimension, String)]| {
-        matches.iter().map(|(d, value)| (d.name().to_owned(), json!(value))).collect::<serde_json::Map<_, _>>()
-    };
     match act {
         Act::PriceBook(book) => json!({
             "currency": book.currency,
