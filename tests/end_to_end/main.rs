@@ -14,6 +14,7 @@ mod importing;
 mod invoicing;
 mod manifest;
 mod periods;
+mod printing;
 mod profiles;
 mod proofs;
 mod real_input;
