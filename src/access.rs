@@ -31,6 +31,9 @@ const LOOK: Duration = Duration::from_millis(15);
 /// How long a command waits without any progress before it gives up.
 const STALLED: Duration = Duration::from_secs(120);
 
+/// How many acts are appended together.
+const ACTS_TOGETHER: usize = 100;
+
 /// A way to the books.
 pub struct Access {
     way: Way,
@@ -114,7 +117,7 @@ impl Access {
     }
 
     /// Waits until the ledger shows what `reached` asks for.
-    pub fn wait(&self, what: &str, mut reached: impl FnMut(&Commit) -> bool) -> Result<Commit> {
+    fn wait(&self, what: &str, mut reached: impl FnMut(&Commit) -> bool) -> Result<Commit> {
         let mut progress = (0, Instant::now());
         loop {
             let head = self.runtime.block_on(self.ledger.head())?;
@@ -185,6 +188,30 @@ impl Access {
         self.answer(end)
     }
 
+    /// Sends acts with ids of their own and waits for the answers, which come in
+    /// the order of the acts. Waiting and reading is done once for all.
+    pub fn control_all(&self, source: &str, acts: &[(String, Act)]) -> Result<Vec<StoredControl>> {
+        let values: Vec<Vec<u8>> = acts.iter().map(|(id, act)| control::to_proto(id, act).encode_to_vec()).collect();
+        let mut end = 0;
+        for together in values.chunks(ACTS_TOGETHER) {
+            let mut batch = Batch::new();
+            together.iter().for_each(|value| batch.push(source.as_bytes(), value));
+            end = self.append(Topic::Control, batch)?.get(0).max(end);
+        }
+        self.wait("settlement's answers", |head| head.control_offset >= end)?;
+        self.runtime.block_on(self.ledger.table(&CONTROL).refresh())?;
+        let mut answers = Vec::with_capacity(values.len());
+        let mut rows = control_rows(&self.ledger, end)?.into_iter().rev();
+        // The log keeps the order of what one source sends, so from its end on
+        // the records are met in the opposite order.
+        for value in values.iter().rev() {
+            let is_meant = |row: &StoredControl| row.key.as_deref() == Some(source.as_bytes()) && row.raw == *value;
+            answers.push(rows.find(is_meant).ok_or_else(|| anyhow!("settlement has no answer to an act of {source}"))?);
+        }
+        answers.reverse();
+        Ok(answers)
+    }
+
     /// The answer to the control event just below an offset.
     fn answer(&self, end: u64) -> Result<StoredControl> {
         self.runtime.block_on(self.ledger.table(&CONTROL).refresh())?;
@@ -203,6 +230,13 @@ impl Access {
         let head = self.runtime.block_on(self.ledger.head())?;
         self.runtime.block_on(self.ledger.table(&CONTROL).refresh())?;
         Ok(periods(&self.ledger, head.control_offset)?)
+    }
+
+    /// Ends as [`Access::finish`] does and prints the answer to an act.
+    pub fn report(self, done: Result<StoredControl>) -> Result<()> {
+        let row = self.finish(done)?;
+        println!("{} (control event {})", row.message, row.offset);
+        Ok(())
     }
 
     /// Ends a node of its own, or just lets go of the server, and gives what

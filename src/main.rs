@@ -1,6 +1,9 @@
 //! The one binary: command line, configuration, telemetry, supervision.
 //! What the commands do is in the crates; here they are only put together.
 
+#[macro_use]
+mod print;
+
 mod access;
 mod cli;
 mod commands;
@@ -26,13 +29,15 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 fn main() -> ExitCode {
     let cli = cli::Cli::parse();
     telemetry::start();
-    let result = context::Context::new(&cli.global, commands::default_folder(&cli.command))
-        .and_then(|context| commands::run(&context, cli.command));
-    match result {
-        Ok(code) => code,
-        Err(error) => {
-            eprintln!("error: {error:#}");
-            ExitCode::FAILURE
+    print::until_closed(|| {
+        let result = context::Context::new(&cli.global, commands::default_folder(&cli.command))
+            .and_then(|context| commands::run(&context, cli.command));
+        match result {
+            Ok(code) => code,
+            Err(error) => {
+                eprintln!("error: {error:#}");
+                ExitCode::FAILURE
+            }
         }
-    }
+    })
 }

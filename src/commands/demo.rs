@@ -23,6 +23,7 @@ use super::sql;
 use crate::access::Access;
 use crate::cli::DemoArgs;
 use crate::context::Context;
+use crate::print::Output;
 use crate::progress::Progress;
 
 /// Records that are appended together.
@@ -123,7 +124,7 @@ fn apply(access: &Access, demo: &DemoMonth, seed: u64, which: &str, file: &str) 
 async fn summary(context: &Context, demo: &DemoMonth, run: &Run, session: &Session, ledger: &Ledger) -> Result<()> {
     let (month, after) = (demo.month(), counts(&run.after));
     let new = after.received - run.before.received;
-    let mut out = std::io::stdout();
+    let mut out = Output;
     writeln!(out, "\nEvents")?;
     writeln!(
         out,
@@ -191,6 +192,6 @@ fn shortened(invoice: &str, out: &mut impl Write) -> Result<()> {
 async fn table(session: &Session, title: &str, query: &str) -> Result<()> {
     println!("{title}");
     let rows = session.sql(query).await?;
-    output::write(rows, Format::Table, &mut std::io::stdout()).await?;
+    output::write(rows, Format::Table, &mut Output).await?;
     Ok(())
 }

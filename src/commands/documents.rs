@@ -14,6 +14,7 @@ use super::{profile, sql, verify};
 use crate::access::Access;
 use crate::cli::{DocumentArgs, DocumentFormat, InvoiceArgs, InvoiceCommand, RowFormat, TrialBalanceArgs};
 use crate::context::Context;
+use crate::print::Output;
 
 /// An invoice, or a stored one verified.
 pub fn invoice_or_verify(context: &Context, args: &InvoiceArgs) -> Result<ExitCode> {
@@ -58,7 +59,7 @@ pub fn trial_balance(context: &Context, args: &TrialBalanceArgs) -> Result<()> {
         let session = sql::session(&ledger, None).await?;
         anyhow::Ok(documents::trial_balance(&session).await?)
     })?;
-    balance.write(&mut std::io::stdout())?;
+    balance.write(&mut Output)?;
     Ok(())
 }
 
@@ -91,7 +92,7 @@ fn print(context: &Context, statement: Statement, sender: &Letterhead, args: &Do
     let bytes = documents::render(&Statement { profile, ..statement }, sender, args.format.into());
     match &args.out {
         Some(file) => write(file, &bytes),
-        None => Ok(std::io::stdout().write_all(&bytes)?),
+        None => Ok(Output.write_all(&bytes)?),
     }
 }
 

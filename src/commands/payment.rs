@@ -56,9 +56,7 @@ fn add(context: &Context, args: &PaymentArgs) -> Result<()> {
             other => Err(anyhow!("{} by settlement: {}", other.name(), row.message)),
         }),
     };
-    let row = access.finish(done)?;
-    println!("{} (control event {})", row.message, row.offset);
-    Ok(())
+    access.report(done)
 }
 
 pub fn credit(context: &Context, args: &CreditArgs) -> Result<()> {
@@ -71,9 +69,7 @@ pub fn credit(context: &Context, args: &CreditArgs) -> Result<()> {
     });
     let access = Access::open(context)?;
     let done = access.control(&act);
-    let row = access.finish(done)?;
-    println!("{} (control event {})", row.message, row.offset);
-    Ok(())
+    access.report(done)
 }
 
 fn amount(text: &str) -> Result<Amount> {

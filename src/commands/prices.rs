@@ -6,6 +6,7 @@ use anyhow::{Context as _, Result, anyhow};
 use stempoint_core::book::PriceBook;
 use stempoint_core::control::Act;
 use stempoint_core::price_file;
+use stempoint_ingest::settlement::StoredControl;
 
 use super::sql;
 use crate::access::Access;
@@ -44,7 +45,5 @@ fn apply(context: &Context, file: &Path) -> Result<()> {
     let summary = format!("{prices} in {} from {} on", book.currency, book.effective_from.start());
     let access = Access::open(context)?;
     let done = access.control(&Act::PriceBook(book));
-    let row = access.finish(done)?;
-    println!("{summary}: {} (control event {})", row.message, row.offset);
-    Ok(())
+    access.report(done.map(|row| StoredControl { message: format!("{summary}: {}", row.message), ..row }))
 }

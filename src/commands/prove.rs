@@ -10,6 +10,7 @@ use stempoint_store::ledger::Ledger;
 use super::rejects;
 use crate::cli::ProveArgs;
 use crate::context::Context;
+use crate::print::Output;
 
 pub fn run(context: &Context, args: &ProveArgs) -> Result<()> {
     let wanted = wanted(args)?;
@@ -29,7 +30,7 @@ pub fn run(context: &Context, args: &ProveArgs) -> Result<()> {
             );
             println!("check it with: stempoint verify-proof {} --head {}", file.display(), proof.head);
         }
-        None => std::io::stdout().write_all(text.as_bytes())?,
+        None => Output.write_all(text.as_bytes())?,
     }
     Ok(())
 }

@@ -19,6 +19,7 @@ use stempoint_store::ledger::Ledger;
 use super::prices;
 use crate::cli::{RateArgs, RateBy};
 use crate::context::Context;
+use crate::print::Output;
 
 /// Digits of a decimal in tables.
 const DIGITS: u8 = 38;
@@ -44,7 +45,7 @@ pub fn run(context: &Context, args: &RateArgs) -> Result<()> {
         anyhow::Ok(what_if(&ledger, args.version, period, book).await?)
     })?;
     let rows = table(&difference, args.by)?;
-    let mut out = BufWriter::new(std::io::stdout());
+    let mut out = BufWriter::new(Output);
     output::write_batches(rows.schema(), &[rows], args.format.into(), &mut out)?;
     out.flush()?;
     eprintln!("{period} at ledger version {version}; nothing was changed");

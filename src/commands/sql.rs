@@ -10,6 +10,7 @@ use stempoint_store::ledger::Ledger;
 
 use crate::cli::{RowFormat, SqlArgs};
 use crate::context::Context;
+use crate::print::Output;
 
 pub fn run(context: &Context, args: &SqlArgs) -> Result<()> {
     print(context, &args.query, args.format, args.version)
@@ -21,7 +22,7 @@ pub fn print(context: &Context, query: &str, format: RowFormat, version: Option<
         let ledger = Ledger::open(&context.data.lake()).await?;
         let session = session(&ledger, version).await?;
         let rows = session.sql(query).await?;
-        let mut out = BufWriter::new(std::io::stdout());
+        let mut out = BufWriter::new(Output);
         output::write(rows, format.into(), &mut out).await?;
         out.flush()?;
         Ok(())

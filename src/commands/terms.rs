@@ -17,9 +17,7 @@ pub fn run(context: &Context, command: &TermsCommand) -> Result<()> {
             let terms = Terms { entity: entity.clone(), due_days: *due_days, tax };
             let access = Access::open(context)?;
             let done = access.control(&Act::Terms(customer.clone(), terms));
-            let row = access.finish(done)?;
-            println!("{} (control event {})", row.message, row.offset);
-            Ok(())
+            access.report(done)
         }
         TermsCommand::List { format } => {
             let query = "SELECT _offset, customer, entity, due_days, tax_name, tax_rate FROM terms ORDER BY _offset";

@@ -25,7 +25,5 @@ pub fn run(context: &Context, args: &WaiveArgs) -> Result<()> {
     let act = Act::Waive(Waive { meter, period: Month::parse(&args.period)?, matches, reason: args.reason.clone() });
     let access = Access::open(context)?;
     let done = access.settle().and_then(|_| access.control(&act));
-    let row = access.finish(done)?;
-    println!("{} (control event {})", row.message, row.offset);
-    Ok(())
+    access.report(done)
 }

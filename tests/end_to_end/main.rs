@@ -17,6 +17,7 @@ mod importing;
 mod invoicing;
 mod manifest;
 mod periods;
+mod printing;
 mod profiles;
 mod proofs;
 mod real_input;

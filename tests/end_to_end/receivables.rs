@@ -131,3 +131,38 @@ fn a_months_invoices_are_written_as_files_that_say_what_each_invoice_says() {
     assert!(error.contains("2023-12 is not closed, so its invoices have no numbers yet"), "{error}");
     assert!(String::from_utf8_lossy(&write("2023-10", "json").stdout).starts_with("0 documents"), "closed with it");
 }
+
+/// Rows are sent together; what is said of each is in the order of the file.
+#[test]
+fn a_long_bank_file_is_answered_row_by_row() {
+    let books = closed_month();
+    let mut rows = "id,received_at,amount,currency,reference,customer\n".to_owned();
+    let mut expected = String::new();
+    for id in 1..=250 {
+        let (amount, customer) = match id % 50 {
+            10 => ("0.001", "acme"),
+            20 => ("1", ""),
+            _ => ("0.01", "acme"),
+        };
+        match (amount, customer) {
+            ("0.001", _) => expected += &format!("line {}: refused by settlement: 0.001 USD has more than 2\n", id + 1),
+            (_, "") => expected += &format!("line {}: \"row {id}\" names no invoice that is known\n", id + 1),
+            _ => {}
+        }
+        rows += &format!("{id},2023-12-05T00:00:00Z,{amount},USD,row {id},{customer}\n");
+    }
+    // One comes twice, and then with another amount.
+    let paid = "9001,2023-12-05T00:00:00Z,0.01,USD,twice,acme\n";
+    rows += paid;
+    rows += paid;
+    rows += "9001,2023-12-05T00:00:00Z,0.02,USD,twice,acme\n";
+    let file = books.file("bank.csv", &rows);
+    let output = books.output(&["payment", "import", &file.to_string_lossy()]);
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    let lines: Vec<&str> = said.lines().collect();
+    for (line, start) in lines.iter().zip(expected.lines()) {
+        assert!(line.starts_with(start), "{line}\nis not\n{start}");
+    }
+    assert!(lines[10].starts_with("line 254: conflict by settlement"), "{said}");
+    assert_eq!(lines[11], "241 taken, 1 known already, 11 left out");
+}

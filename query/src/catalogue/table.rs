@@ -10,7 +10,7 @@ use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use datafusion::catalog::{Session, TableProvider};
-use datafusion::common::config::TableParquetOptions;
+use datafusion::common::config::{ParquetOptions, TableParquetOptions};
 use datafusion::common::stats::Precision;
 use datafusion::common::{Result, Statistics};
 use datafusion::datasource::listing::PartitionedFile;
@@ -18,7 +18,7 @@ use datafusion::datasource::physical_plan::parquet::CachedParquetFileReaderFacto
 use datafusion::datasource::physical_plan::{FileGroup, FileScanConfigBuilder, ParquetSource};
 use datafusion::datasource::source::DataSourceExec;
 use datafusion::execution::object_store::ObjectStoreUrl;
-use datafusion::logical_expr::{Expr, TableProviderFilterPushDown, TableType};
+use datafusion::logical_expr::{BinaryExpr, Expr, Operator, TableProviderFilterPushDown, TableType};
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::empty::EmptyExec;
 use datafusion::physical_plan::filter::FilterExecBuilder;
@@ -80,13 +80,13 @@ impl LedgerTable {
         files: &[Arc<DataFile>],
         projection: Option<&Vec<usize>>,
         limit: Option<usize>,
+        row_filter: bool,
     ) -> Result<Arc<dyn ExecutionPlan>> {
         let store = state.runtime_env().object_store(&self.location.store)?;
         let cache = state.runtime_env().cache_manager.get_file_metadata_cache();
-        let options = TableParquetOptions {
-            global: state.config_options().execution.parquet.clone(),
-            ..TableParquetOptions::default()
-        };
+        let global =
+            ParquetOptions { pushdown_filters: row_filter, ..state.config_options().execution.parquet.clone() };
+        let options = TableParquetOptions { global, ..TableParquetOptions::default() };
         let source = ParquetSource::new(Arc::clone(&self.schema))
             .with_table_parquet_options(options)
             .with_metadata_size_hint(FOOTER_BYTES)
@@ -115,7 +115,7 @@ impl LedgerTable {
                 read.push(index);
             }
         }
-        let scan = self.scan_files(state, files, Some(&read), None)?;
+        let scan = self.scan_files(state, files, Some(&read), None, false)?;
         let filter = self.visibility.filter(&scan.schema())?;
         let filtered =
             FilterExecBuilder::new(filter, scan).apply_projection(Some((0..wanted.len()).collect()))?.build()?;
@@ -187,7 +187,7 @@ impl TableProvider for LedgerTable {
         let mut plans = Vec::with_capacity(2);
         let visible = prune(state, &self.schema, filters, self.files_at(Place::Visible));
         if !visible.is_empty() {
-            plans.push(self.scan_files(state, &visible, projection, limit)?);
+            plans.push(self.scan_files(state, &visible, projection, limit, filters.iter().any(names_one))?);
         }
         let straddling = prune(state, &self.schema, filters, self.files_at(Place::Straddling));
         if !straddling.is_empty() {
@@ -209,6 +209,19 @@ impl TableProvider for LedgerTable {
     fn supports_filters_pushdown(&self, filters: &[&Expr]) -> Result<Vec<TableProviderFilterPushDown>> {
         // They leave out files and row groups; the rest is filtered above.
         Ok(vec![TableProviderFilterPushDown::Inexact; filters.len()])
+    }
+}
+
+/// Whether a condition asks for one text, such as an account, of which few rows
+/// are: then it is worth reading its column first, and of the others only what
+/// belongs to the rows that are found.
+fn names_one(filter: &Expr) -> bool {
+    let is_text = |expr: &Expr| matches!(expr, Expr::Literal(value, _) if value.data_type().is_string());
+    match filter {
+        Expr::BinaryExpr(BinaryExpr { left, op: Operator::Eq, right }) => {
+            matches!(**left, Expr::Column(_)) && is_text(right) || matches!(**right, Expr::Column(_)) && is_text(left)
+        }
+        _ => false,
     }
 }
 

@@ -95,7 +95,9 @@ fn measure(context: &Context, scratch: &Scratch, name: &str, sources: Sources, e
     let log = node::open_log(&data, &choice)?;
     let start = Moment::parse("2026-01-01T00:00:00Z")?;
     let options = BenchOptions { sources, ..BenchOptions::from_start(start) };
-    let (append, counts, ends) = usage::fill(log.as_ref(), name, options, events)?;
+    let mut stream = usage::stream(options);
+    let (append, ends) = usage::fill(log.as_ref(), name, &mut stream, events)?;
+    let counts = *stream.counts();
     apply_prices(log.as_ref())?;
     let log_only = read_log(&log, counts.events)?;
     drop(log);

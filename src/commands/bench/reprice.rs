@@ -64,7 +64,8 @@ fn measure(context: &Context, scratch: &Scratch, name: &str, events: u64, hours:
     let books = usage::own_books(context, &scratch.path().join(name), name)?;
     let log = node::open_log(&books.data, &books.log)?;
     let options = BenchOptions { customers: CUSTOMERS, ..BenchOptions::from_start(Moment::parse(START)?) };
-    let (_, _, ends) = usage::fill(log.as_ref(), name, options.spread_over(events, hours), events)?;
+    let mut stream = usage::stream(options.spread_over(events, hours));
+    let (_, ends) = usage::fill(log.as_ref(), name, &mut stream, events)?;
     drop(log);
     let access = Access::open(&books)?;
     let done = access.control(&Act::PriceBook(usage::prices()?)).and_then(|_| {

@@ -11,7 +11,7 @@ use stempoint_core::book::PriceBook;
 use stempoint_core::price_file;
 use stempoint_ingest::log::{Batch, EventLog, Topic};
 use stempoint_schemas::watermark::Watermarks;
-use stempoint_workload::bench::{BenchCounts, BenchOptions, BenchStream};
+use stempoint_workload::bench::{BenchOptions, BenchStream};
 
 use crate::cli::Global;
 use crate::context::Context;
@@ -47,15 +47,14 @@ pub fn own_books(context: &Context, folder: &Path, name: &str) -> Result<Context
     Context::new(&Global { data: Some(folder.to_owned()), config: None, kafka, topic_prefix }, name)
 }
 
-/// Appends the stream; returns the seconds that appending took, generating
-/// apart.
-pub fn fill(
-    log: &dyn EventLog,
-    name: &str,
-    options: BenchOptions,
-    events: u64,
-) -> Result<(f64, BenchCounts, Watermarks)> {
-    let mut stream = BenchStream::new(SEED, options);
+/// The stream of all benchmarks.
+pub fn stream(options: BenchOptions) -> BenchStream {
+    BenchStream::new(SEED, options)
+}
+
+/// Appends the next events of a stream; returns the seconds that appending
+/// took, generating apart, and the ends of the log.
+pub fn fill(log: &dyn EventLog, name: &str, stream: &mut BenchStream, events: u64) -> Result<(f64, Watermarks)> {
     let progress = Progress::new(&format!("append {name}"), events);
     let (mut seconds, mut left) = (0.0, events);
     while left > 0 {
@@ -80,5 +79,5 @@ pub fn fill(
         progress.set(events - left);
     }
     progress.done();
-    Ok((seconds, *stream.counts(), Watermarks::from_vec(log.ends(Topic::Usage)?)))
+    Ok((seconds, Watermarks::from_vec(log.ends(Topic::Usage)?)))
 }

@@ -27,6 +27,13 @@ struct Row {
     order: PaymentOrder,
 }
 
+impl Row {
+    /// Whether it is known whose payment it is.
+    fn is_matched(&self) -> bool {
+        !self.order.customer.is_empty()
+    }
+}
+
 /// How many rows came to what.
 #[derive(Default)]
 struct Counts {
@@ -84,22 +91,27 @@ fn read(file: &Path) -> Result<Vec<Row>> {
     Ok(rows)
 }
 
-fn send(access: &Access, source: &str, rows: Vec<Row>) -> Result<Counts> {
+fn send(access: &Access, source: &str, mut rows: Vec<Row>) -> Result<Counts> {
     let invoices = customers_of_invoices(access)?;
+    rows.iter_mut().for_each(|row| match_up(&mut row.order, &invoices));
+    let acts: Vec<(String, Act)> = rows
+        .iter()
+        .filter(|row| row.is_matched())
+        .map(|row| (row.id.clone(), Act::Payment(row.order.clone())))
+        .collect();
+    let mut answers = access.control_all(&format!("bank/{source}"), &acts)?.into_iter();
     let mut counts = Counts::default();
-    for mut row in rows {
-        match_up(&mut row.order, &invoices);
-        if row.order.customer.is_empty() {
-            println!("line {}: {:?} names no invoice that is known", row.line, row.order.reference);
-            counts.left_out += 1;
-            continue;
-        }
-        let answer = access.control_once(&format!("bank/{source}"), &row.id, &Act::Payment(row.order))?;
-        match answer.answer {
-            Answer::Applied => counts.taken += 1,
-            Answer::Duplicate => counts.known += 1,
-            other => {
-                println!("line {}: {} by settlement: {}", row.line, other.name(), answer.message);
+    for row in &rows {
+        let answer = if row.is_matched() { answers.next() } else { None };
+        match answer.map(|answer| (answer.answer, answer.message)) {
+            Some((Answer::Applied, _)) => counts.taken += 1,
+            Some((Answer::Duplicate, _)) => counts.known += 1,
+            Some((other, message)) => {
+                println!("line {}: {} by settlement: {message}", row.line, other.name());
+                counts.left_out += 1;
+            }
+            None => {
+                println!("line {}: {:?} names no invoice that is known", row.line, row.order.reference);
                 counts.left_out += 1;
             }
         }

@@ -18,6 +18,7 @@ use stempoint_store::profiles::{All, Profiles, rows};
 
 use crate::cli::{ProfileCommand, ProfileSetArgs, RowFormat};
 use crate::context::Context;
+use crate::print::Output;
 
 pub fn run(context: &Context, command: &ProfileCommand) -> Result<()> {
     match command {
@@ -123,7 +124,7 @@ fn delete(context: &Context, party: &str) -> Result<()> {
 
 fn print(all: &All, format: RowFormat) -> Result<()> {
     let rows = rows(all)?;
-    let mut out = BufWriter::new(std::io::stdout());
+    let mut out = BufWriter::new(Output);
     output::write_batches(rows.schema(), &[rows], format.into(), &mut out)?;
     Ok(())
 }

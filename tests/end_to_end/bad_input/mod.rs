@@ -28,7 +28,7 @@ const ENTRANCES: [&str; 8] = ["http", "wire", "wire_story", "control", "price_fi
 const CASES_MIN: usize = 300;
 
 /// Books with so many calls, from a file that lies beside them.
-fn books_with_calls(rows: usize) -> Books {
+pub fn books_with_calls(rows: usize) -> Books {
     let books = Books::new();
     let times: String = (0..rows).map(|second| format!("2024-01-01T00:00:0{second}Z\n")).collect();
     let csv = books.file("calls.csv", &format!("at\n{times}"));

@@ -68,8 +68,8 @@ fn bytes(event: &str, source: &str, input: &Value) -> Vec<u8> {
     to_proto(text(input, "id"), &act).encode_to_vec()
 }
 
-fn dimensions(matches: &[(Dimension, String)]) -> Value {
-    matches.iter().map(|(d, value)| (d.name().to_owned(), json!(value))).collect::<serde_json::Map<_, _>>()
+fn dimensions(matches: &[(Dimension, String)]) -> serde_json::Map<String, Value> {
+    matches.iter().map(|(d, value)| (d.name().to_owned(), json!(value))).collect()
 }
 
 /// A price; a charge model only where there is one.

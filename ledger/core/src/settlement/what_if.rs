@@ -70,7 +70,8 @@ pub struct WhatIf {
 /// What came of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Difference {
-    /// In the order of parties, currencies and meters.
+    /// In the order of parties, currencies and meters; those of nothing are left
+    /// out.
     pub lines: Vec<Line>,
     /// Customers' usage that even then would wait for a price.
     pub unrated: Vec<(Meter, Quantity)>,
@@ -160,7 +161,9 @@ impl WhatIf {
             meter,
             sums,
         };
-        let mut lines: Vec<Line> = self.sums.into_iter().map(line).collect();
+        let is_something = |sums: &Sums| *sums != Sums::default();
+        let sums = self.sums.into_iter().filter(|(_, sums)| is_something(sums));
+        let mut lines: Vec<Line> = sums.map(line).collect();
         lines.sort_by(|one, other| {
             (&one.party, &one.currency, one.meter).cmp(&(&other.party, &other.currency, other.meter))
         });
