@@ -83,7 +83,8 @@ fn documents_have_entries_of_their_own_and_closed_months_stay() {
     let books = lively();
     let november = books.run(&["general-ledger", "2023-11"]);
     let documents: BTreeSet<String> = lines(&books, "2023-11").iter().map(|line| line["document"].clone()).collect();
-    assert_eq!(documents, ["", "SPEU-000001", "SPUS-000001"].map(str::to_owned).into());
+    // SPUS-000001 has no tax, and its rounding moves no account by a cent.
+    assert_eq!(documents, ["", "SPEU-000001"].map(str::to_owned).into());
     let december = lines(&books, "2023-12");
     let paid = december.iter().find(|line| line["account_name"] == "treasury/bank").expect("a payment");
     assert_eq!(
