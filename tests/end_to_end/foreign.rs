@@ -11,7 +11,7 @@ use crate::audit_views::eventful;
 use crate::harness::{Books, text};
 
 /// Everything that both can be asked for.
-const RELATIONS: [&str; 27] = [
+const RELATIONS: [&str; 29] = [
     "commits",
     "api_calls",
     "gpu_usage",
@@ -27,6 +27,8 @@ const RELATIONS: [&str; 27] = [
     "invoices",
     "payments",
     "allocations",
+    "budgets",
+    "alerts",
     "invoice_status",
     "settled_api_calls",
     "settled_gpu_usage",

@@ -12,5 +12,5 @@ mod service;
 mod write;
 
 pub use error::SettleError;
-pub use restore::{StoredControl, control_rows, periods, stored_charges};
+pub use restore::{AlertPlace, StoredAlert, StoredControl, control_rows, periods, stored_alerts, stored_charges};
 pub use service::{LEADER_SOURCE, SettleObserver, SettleOptions, SettleService, settle_event};

@@ -1,5 +1,5 @@
 //! The settlement state machine and its rules: price books, charges,
-//! postings, months, invoices and payments.
+//! postings, months, invoices, payments and budgets.
 //!
 //! Invariant: this crate is pure. It has no IO, no async code, no clock and no
 //! randomness: the same control events and usage give the same rows
@@ -7,6 +7,7 @@
 //! (invariant 3).
 
 pub mod book;
+pub mod budget;
 pub mod charge;
 pub mod control;
 pub mod names;

@@ -3,6 +3,7 @@
 //! Invariant: only rows below the given control offset count; what a process
 //! that was killed wrote above it is derived again.
 
+mod alerts;
 mod receivables;
 
 use std::ops::Range;
@@ -29,6 +30,8 @@ use stempoint_store::ReadOptions;
 use stempoint_store::ledger::{Ledger, bounds};
 
 use super::error::SettleError;
+
+pub use alerts::{AlertPlace, StoredAlert, stored_alerts};
 
 /// The state machine as the head says, from the tables as they are known now.
 /// A checkpoint stands for all charges below its control offset.
@@ -61,6 +64,7 @@ pub fn settlement(
         settlement.restore_charge(&charge).map_err(SettleError::from)
     })?;
     receivables::receivables(ledger, &mut settlement, head.control_offset)?;
+    alerts::alerts(ledger, &mut settlement, head.control_offset)?;
     Ok(settlement)
 }
 
