@@ -1,6 +1,7 @@
 //! The command line: names, options, help with examples.
 
 mod bench;
+mod budget;
 mod documents;
 mod exports;
 mod format;
@@ -16,6 +17,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub use self::documents::{DocumentArgs, InvoiceArgs, InvoiceCommand};
 pub use bench::BenchCommand;
+pub use budget::{AlertsCommand, BudgetCommand, BudgetSetArgs};
 pub use exports::{DatasetFormat, FocusArgs, FocusCommand, GeneralLedgerArgs, GeneralLedgerFormat};
 pub use format::{DocumentFormat, RowFormat};
 pub use money::{
@@ -142,6 +144,12 @@ changes nothing, also while a server runs.")]
     /// Say on what terms customers are invoiced: by whom, due when, with which tax.
     #[command(subcommand)]
     Terms(TermsCommand),
+    /// Say how much a customer is meant to use in a month, and when somebody is told.
+    #[command(subcommand)]
+    Budget(BudgetCommand),
+    /// Look at the thresholds of budgets that were reached.
+    #[command(subcommand)]
+    Alerts(AlertsCommand),
     /// Take note of money that came in.
     #[command(subcommand)]
     Payment(PaymentCommand),

@@ -1,13 +1,20 @@
-//! The configuration file: who sends the documents, and how they are paid.
+//! The configuration file: who sends the documents, how they are paid, and who
+//! is told of alerts.
 //!
 //! Invariant: a file that is read is understood whole; an error names the
 //! file, the line and the key. Without a file everything has a default.
 
+mod webhook;
+
 use std::path::{Path, PathBuf};
 
+use anyhow::Result as AnyResult;
 use serde::Deserialize;
+use stempoint_api::Receiver;
 use stempoint_query::documents::{Issuer, Letterhead};
 use toml::Spanned;
+
+use webhook::{WebhookConfig, WebhookTable};
 
 /// The file's name in the data folder.
 const FILE: &str = "stempoint.toml";
@@ -52,6 +59,15 @@ struct Content {
     issuer: Option<IssuerTable>,
     #[serde(default)]
     invoice: InvoiceTable,
+    #[serde(default)]
+    webhook: Vec<WebhookTable>,
+}
+
+/// All that a configuration says.
+#[derive(Debug, Default)]
+struct Config {
+    letterhead: Letterhead,
+    webhooks: Vec<WebhookConfig>,
 }
 
 #[derive(Deserialize)]
@@ -85,11 +101,25 @@ impl ConfigFile {
 
     /// What documents are sent with.
     pub fn letterhead(&self) -> Result<Letterhead, ConfigError> {
+        Ok(self.read()?.letterhead)
+    }
+
+    /// Who is told of alerts, with their secrets.
+    ///
+    /// # Errors
+    /// [`ConfigError`], or that a secret cannot be read.
+    pub fn receivers(&self) -> AnyResult<Vec<Receiver>> {
+        let (ConfigFile::Named(path) | ConfigFile::InDataFolder(path)) = self;
+        let folder = path.parent().unwrap_or(Path::new("."));
+        self.read()?.webhooks.into_iter().map(|webhook| webhook.receiver(folder)).collect()
+    }
+
+    fn read(&self) -> Result<Config, ConfigError> {
         let (ConfigFile::Named(path) | ConfigFile::InDataFolder(path)) = self;
         match (std::fs::read(path), self) {
-            (Ok(bytes), _) => letterhead(&bytes).map_err(|error| ConfigError::Content(path.clone(), error)),
+            (Ok(bytes), _) => config(&bytes).map_err(|error| ConfigError::Content(path.clone(), error)),
             (Err(error), ConfigFile::InDataFolder(_)) if error.kind() == std::io::ErrorKind::NotFound => {
-                Ok(Letterhead::default())
+                Ok(Config::default())
             }
             (Err(error), _) => Err(ConfigError::Read(path.clone(), error)),
         }
@@ -97,7 +127,7 @@ impl ConfigFile {
 }
 
 /// Reads the content of a file.
-fn letterhead(bytes: &[u8]) -> Result<Letterhead, ContentError> {
+fn config(bytes: &[u8]) -> Result<Config, ContentError> {
     let text = std::str::from_utf8(bytes).map_err(|error| ContentError {
         line: line_at(bytes, error.valid_up_to()),
         problem: "the file is not UTF-8 text".to_owned(),
@@ -107,7 +137,8 @@ fn letterhead(bytes: &[u8]) -> Result<Letterhead, ContentError> {
     let issuer = content.issuer.map(|table| check.issuer(table)).transpose()?;
     let due_days = content.invoice.due_days.as_ref().map(|days| check.due_days(days)).transpose()?;
     let notes = check.list("notes", content.invoice.notes, NOTE_CHARS_MAX)?;
-    Ok(Letterhead { issuer, due_days, notes })
+    let webhooks = webhook::webhooks(&check, content.webhook)?;
+    Ok(Config { letterhead: Letterhead { issuer, due_days, notes }, webhooks })
 }
 
 /// The reader's own words, with the key of the line where it stopped.
@@ -192,21 +223,36 @@ mod tests {
         [invoice]
         due_days = 30
         notes = ["Thank you."]
+
+        [[webhook]]
+        name = "billing"
+        url = "https://example.com/hooks"
+        secret_env = "BILLING_SECRET"
+        events = ["alert"]
+        retry_first_ms = 5
+
+        [[webhook]]
+        name = "pager"
+        url = "http://127.0.0.1:9/x"
+        secret_file = "pager.secret"
     "#;
 
     #[test]
     fn a_whole_file_is_read() {
-        let letterhead = letterhead(WHOLE.as_bytes()).expect("it is right");
+        let Config { letterhead, webhooks } = config(WHOLE.as_bytes()).expect("it is right");
         let issuer = letterhead.issuer.expect("there is one");
         assert_eq!(issuer.name, "Example Compute Ltd");
         assert_eq!(issuer.address, ["1 Example Street", "EC1 London"]);
         assert_eq!(issuer.tax_id.as_deref(), Some("GB 123 4567 89"));
+        let names: Vec<(&str, u128)> =
+            webhooks.iter().map(|webhook| (webhook.name.as_str(), webhook.timing.retry_first.as_millis())).collect();
+        assert_eq!(names, [("billing", 5), ("pager", 1000)]);
         assert_eq!((letterhead.due_days, letterhead.notes), (Some(30), vec!["Thank you.".to_owned()]));
     }
 
     #[test]
     fn nothing_needs_to_be_configured() {
-        assert_eq!(letterhead(b"").expect("it is right"), Letterhead::default());
+        assert_eq!(config(b"").expect("it is right").letterhead, Letterhead::default());
         let missing = ConfigFile::choose(None, Path::new("/nowhere"));
         assert_eq!(missing.letterhead().expect("it may be missing"), Letterhead::default());
         let named = ConfigFile::choose(Some(Path::new("/nowhere.toml")), Path::new("/nowhere"));
@@ -216,7 +262,7 @@ mod tests {
 
     #[test]
     fn errors_name_the_line_and_the_key() {
-        let cases: [(&[u8], &str); 12] = [
+        let cases: [(&[u8], &str); 20] = [
             (b"[issuer]\nnmae = \"A\"\n", "line 2: unknown field `nmae`"),
             (b"[isuer]\nname = \"A\"\n", "line 1: unknown field `isuer`"),
             (b"[invoice]\n\ndue_dys = 3\n", "line 3: unknown field `due_dys`"),
@@ -229,13 +275,37 @@ mod tests {
             (b"[invoice]\ndue_days = -1\n", "line 2: due_days must be 0 to 365, not -1"),
             (b"[issuer]\nname = \"A\n", "line 2: name: "),
             (b"\n\xff", "line 2: the file is not UTF-8 text"),
+            (b"[[webhook]]\nurl = \"http://a\"\n", "line 1: missing field `name`"),
+            (
+                b"[[webhook]]\nname = \"a\"\nurl = \"http://a\"\n",
+                "line 2: a webhook has either secret_env or secret_file",
+            ),
+            (
+                b"[[webhook]]\nname = \"a\"\nurl = \"http://a\"\nsecret_env = \"A\"\nsecret_file = \"a\"\n",
+                "line 2: a webhook has either secret_env or secret_file",
+            ),
+            (b"[[webhook]]\nname = \"A b\"\nurl = \"http://a\"\nsecret_env = \"A\"\n", "line 2: name must be 1 to 40"),
+            (b"[[webhook]]\nname = \"a\"\nurl = \"ftp://a\"\nsecret_env = \"A\"\n", "line 3: url is not one"),
+            (
+                b"[[webhook]]\nname = \"a\"\nurl = \"http://a\"\nsecret_env = \"A\"\nevents = [\"x\"]\n",
+                "line 5: there is no event \"x\"; there is alert",
+            ),
+            (
+                b"[[webhook]]\nname = \"a\"\nurl = \"http://a\"\nsecret_env = \"A\"\ntimeout_ms = 0\n",
+                "line 5: timeout_ms must be 1 to 86400000, not 0",
+            ),
+            (
+                b"[[webhook]]\nname = \"a\"\nurl = \"http://a\"\nsecret_env = \"A\"\n\
+                  [[webhook]]\nname = \"a\"\nurl = \"http://b\"\nsecret_env = \"B\"\n",
+                "line 6: name a stands there twice",
+            ),
         ];
         for (file, expected) in cases {
-            let error = letterhead(file).expect_err(expected).to_string();
+            let error = config(file).expect_err(expected).to_string();
             assert!(error.starts_with(expected), "{error:?} instead of {expected:?}");
         }
         let long = format!("[issuer]\nname = \"{}\"\n", "a".repeat(201));
-        let error = letterhead(long.as_bytes()).expect_err("it is too long").to_string();
+        let error = config(long.as_bytes()).expect_err("it is too long").to_string();
         assert_eq!(error, "line 2: name has more than 200 characters");
     }
 }

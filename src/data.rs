@@ -57,6 +57,11 @@ impl DataFolder {
         self.0.join("manifest")
     }
 
+    /// How far each receiver of webhooks has come.
+    pub fn webhooks(&self) -> PathBuf {
+        self.0.join("webhooks")
+    }
+
     fn lock_file(&self) -> PathBuf {
         self.0.join("lock")
     }

@@ -1,4 +1,4 @@
-//! The HTTP server: events in, health and metrics out, and the door through
+//! The HTTP server: events in, health, metrics and webhooks out, and the door through
 //! which the other commands append while `stempoint up` holds the log.
 //!
 //! Invariant: an event is answered only once it is durable; a request that is
@@ -11,7 +11,9 @@ mod health;
 mod metrics;
 mod problem;
 mod server;
+mod webhooks;
 
 pub use append::{decode_positions, encode_batch};
 pub use metrics::Metrics;
 pub use server::{Api, ApiError, serve};
+pub use webhooks::{Receiver, Secret, SecretError, Timing, WebhookError, WebhookMetrics, Webhooks};

@@ -10,6 +10,8 @@ use stempoint_ingest::fold::FoldObserver;
 use stempoint_ingest::settlement::SettleObserver;
 use stempoint_schemas::commit::Commit;
 
+use crate::webhooks::WebhookMetrics;
+
 /// All figures of one process.
 pub struct Metrics {
     registry: Registry,
@@ -22,6 +24,7 @@ pub struct Metrics {
     settlement_age: IntGauge,
     commit_seconds: Histogram,
     settle_seconds: Histogram,
+    webhooks: WebhookMetrics,
     caught_up: Mutex<Option<Instant>>,
 }
 
@@ -60,9 +63,15 @@ impl Metrics {
                 "Time of one control event.",
                 buckets,
             )?,
+            webhooks: WebhookMetrics::new(&registry)?,
             caught_up: Mutex::new(None),
             registry,
         })
+    }
+
+    /// The figures of webhooks, for their senders.
+    pub fn webhooks(&self) -> &WebhookMetrics {
+        &self.webhooks
     }
 
     /// The text that Prometheus reads.

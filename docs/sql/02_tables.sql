@@ -66,6 +66,14 @@ CREATE VIEW allocations AS
 SELECT * FROM raw_allocations
 WHERE _offset < (SELECT max(control_offset) FROM commits);
 
+CREATE VIEW budgets AS
+SELECT * FROM raw_budgets
+WHERE _offset < (SELECT max(control_offset) FROM commits);
+
+CREATE VIEW alerts AS
+SELECT * FROM raw_alerts
+WHERE _offset < (SELECT max(control_offset) FROM commits);
+
 -- Of the usage that is visible what is settled too.
 CREATE VIEW settled_api_calls AS
 SELECT api_calls.* FROM api_calls

@@ -1,8 +1,10 @@
 //! One command per file.
 
 mod accounts;
+mod alerts;
 mod audit;
 mod bench;
+mod budget;
 mod demo;
 mod documents;
 mod focus;
@@ -69,6 +71,8 @@ pub fn run(context: &Context, command: Command) -> Result<ExitCode> {
         Command::Invoice(args) => return documents::invoice_or_verify(context, &args),
         Command::Invoices(args) => invoices::run(context, &args)?,
         Command::Terms(command) => terms::run(context, &command)?,
+        Command::Budget(command) => budget::run(context, &command)?,
+        Command::Alerts(command) => alerts::run(context, &command)?,
         Command::Payment(command) => payment::run(context, &command)?,
         Command::Credit(args) => payment::credit(context, &args)?,
         Command::Accounts(args) => accounts::accounts(context, &args)?,

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
-use stempoint_api::{Api, Metrics, serve};
+use stempoint_api::{Api, Metrics, Webhooks, serve};
 use stempoint_ingest::fold::FoldOptions;
 use stempoint_ingest::settlement::SettleOptions;
 use tokio::net::TcpListener;
@@ -26,6 +26,7 @@ pub fn run(context: &Context, args: &UpArgs) -> Result<()> {
             args.listen
         );
     }
+    let receivers = context.config.receivers()?;
     let stop_request = StopRequest::listen(context.runtime.handle())?;
     let mut lock = context.data.lock()?;
     let listener = context
@@ -50,6 +51,8 @@ pub fn run(context: &Context, args: &UpArgs) -> Result<()> {
         }),
     };
     let node = Node::start(&context.data, &context.log, parts, context.runtime.handle(), Arc::clone(&metrics))?;
+    let (folder, runtime) = (context.data.webhooks(), context.runtime.handle());
+    let webhooks = Webhooks::start(receivers, &node.ledger, &folder, runtime, metrics.webhooks())?;
     lock.announce(address)?;
     let api = Arc::new(Api::new(Arc::clone(&node.log), node.ledger.clone(), metrics));
     eprintln!(
@@ -58,6 +61,7 @@ pub fn run(context: &Context, args: &UpArgs) -> Result<()> {
     );
     let served = context.runtime.block_on(serve_until_stopped(&node, Arc::clone(&api), listener, stop_request));
     eprintln!("stopping: what was taken is committed first");
+    webhooks.stop();
     let stopped = node.stop();
     drop(lock);
     served.and(stopped)?;

@@ -11,7 +11,7 @@ use crate::audit_views::eventful;
 use crate::harness::{Books, text};
 
 /// Everything that both can be asked for.
-const RELATIONS: [&str; 33] = [
+const RELATIONS: [&str; 35] = [
     "commits",
     "api_calls",
     "gpu_usage",
@@ -28,6 +28,8 @@ const RELATIONS: [&str; 33] = [
     "invoices",
     "payments",
     "allocations",
+    "budgets",
+    "alerts",
     "invoice_status",
     "settled_api_calls",
     "settled_gpu_usage",

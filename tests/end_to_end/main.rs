@@ -1,6 +1,7 @@
 //! The real binary, from outside: what a user does, what goes wrong, and what
 //! must hold afterwards.
 
+mod alerts;
 mod audit_views;
 mod bad_input;
 mod bench;

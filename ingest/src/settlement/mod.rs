@@ -12,5 +12,7 @@ mod service;
 mod write;
 
 pub use error::SettleError;
-pub use restore::{StoredControl, WhatIfError, control_rows, periods, stored_charges, what_if};
+pub use restore::{
+    AlertPlace, StoredAlert, StoredControl, WhatIfError, control_rows, periods, stored_alerts, stored_charges, what_if,
+};
 pub use service::{LEADER_SOURCE, SettleObserver, SettleOptions, SettleService, settle_event};

@@ -3,6 +3,7 @@
 //!
 //! Invariant: a published column keeps its name, type and meaning for ever.
 
+mod budgets;
 mod commits;
 mod ingest;
 mod receivables;
@@ -13,6 +14,7 @@ use std::sync::Arc;
 
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
 
+pub use budgets::{ALERTS, BUDGETS};
 pub use commits::{COMMITS, shard_fields};
 pub use ingest::{API_CALLS, DUPLICATES, GPU_USAGE, HEARTBEATS, REJECTS};
 pub use receivables::{ALLOCATIONS, INVOICES, PAYMENTS, TERMS};
@@ -92,7 +94,7 @@ pub struct Table {
 }
 
 /// All tables, in the order in which documents list them.
-pub const ALL: [&Table; 16] = [
+pub const ALL: [&Table; 18] = [
     &API_CALLS,
     &GPU_USAGE,
     &HEARTBEATS,
@@ -108,13 +110,27 @@ pub const ALL: [&Table; 16] = [
     &INVOICES,
     &PAYMENTS,
     &ALLOCATIONS,
+    &BUDGETS,
+    &ALERTS,
     &COMMITS,
 ];
 
 /// Settlement's tables, in the order in which the rows of one control event
 /// enter its Merkle tree.
-pub const SETTLEMENT: [&Table; 10] =
-    [&CONTROL, &PRICES, &CHARGE_MODELS, &PERIODS, &TERMS, &CHARGES, &INVOICES, &PAYMENTS, &ALLOCATIONS, &JOURNAL];
+pub const SETTLEMENT: [&Table; 12] = [
+    &CONTROL,
+    &PRICES,
+    &CHARGE_MODELS,
+    &PERIODS,
+    &TERMS,
+    &BUDGETS,
+    &CHARGES,
+    &INVOICES,
+    &PAYMENTS,
+    &ALLOCATIONS,
+    &JOURNAL,
+    &ALERTS,
+];
 
 /// The table of that name.
 pub fn table(name: &str) -> Option<&'static Table> {

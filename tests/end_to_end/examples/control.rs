@@ -57,7 +57,7 @@ fn bytes(event: &str, source: &str, input: &Value) -> Vec<u8> {
             Act::Closing(month(input), Watermarks::from_vec(marks.collect()))
         }
         "closed" => Act::Closed(month(input)),
-        "terms" | "payment" | "credit" => money::act(event, input).expect("an act of that kind"),
+        "terms" | "payment" | "credit" | "budget" => money::act(event, input).expect("an act of that kind"),
         _ => Act::Waive(Waive {
             meter: Meter::from_name(text(input, "meter")).expect("a meter"),
             period: month(input),
@@ -139,7 +139,7 @@ fn as_json(act: &Act) -> Value {
             json!({ "period": period.to_string(), "watermarks": watermarks.to_string() })
         }
         Act::Closed(period) => json!({ "period": period.to_string() }),
-        Act::Terms(..) | Act::Payment(_) | Act::Credit(_) => money::as_json(act),
+        Act::Terms(..) | Act::Payment(_) | Act::Credit(_) | Act::Budget(_) => money::as_json(act),
     }
 }
 

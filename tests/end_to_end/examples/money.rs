@@ -1,11 +1,13 @@
-//! Terms, payments and credits: from their natural form and back.
+//! Terms, payments, credits and budgets: from their natural form and back.
 
 use serde_json::{Value, json};
+use stempoint_core::budget::{Budget, BudgetOrder, Measure};
 use stempoint_core::control::Act;
 use stempoint_core::receivables::{CreditOrder, PaymentOrder};
 use stempoint_core::terms::{Tax, Terms};
-use stempoint_schemas::money::{Amount, Share};
-use stempoint_schemas::time::Instant;
+use stempoint_schemas::meter::Meter;
+use stempoint_schemas::money::{Amount, Quantity, Share};
+use stempoint_schemas::time::{Instant, Month};
 
 /// The act of an example; `None` for events of other kinds.
 pub fn act(event: &str, input: &Value) -> Option<Act> {
@@ -34,6 +36,24 @@ pub fn act(event: &str, input: &Value) -> Option<Act> {
             invoice: some("invoice"),
             reason: needed("reason"),
         }),
+        "budget" => {
+            let limit = || match some("meter") {
+                Some(meter) => Measure::Units {
+                    meter: Meter::from_name(&meter).expect("a meter"),
+                    quantity: Quantity::parse(&needed("quantity")).expect("a quantity"),
+                },
+                None => Measure::Money { currency: needed("currency"), amount: amount(needed("amount")) },
+            };
+            let parts = |parts: &Vec<Value>| {
+                parts.iter().map(|part| u32::try_from(part.as_u64().expect("a threshold")).expect("per cent")).collect()
+            };
+            let budget = input["thresholds"].as_array().map(|thresholds| Budget {
+                from: Month::parse(&needed("from")).expect("a month"),
+                limit: limit(),
+                thresholds: parts(thresholds),
+            });
+            Act::Budget(BudgetOrder { customer: needed("customer"), name: needed("name"), budget })
+        }
         _ => return None,
     })
 }
@@ -62,6 +82,13 @@ pub fn as_json(act: &Act) -> Value {
             "amount": order.amount.map(|amount| amount.to_string()),
             "invoice": order.invoice,
             "reason": order.reason,
+        }),
+        Act::Budget(order) => json!({
+            "customer": order.customer,
+            "name": order.name,
+            "from": order.budget.as_ref().map(|budget| budget.from.to_string()),
+            "limit": order.budget.as_ref().map(|budget| budget.limit.in_words()),
+            "thresholds": order.budget.as_ref().map(|budget| &budget.thresholds),
         }),
         _ => Value::Null,
     }

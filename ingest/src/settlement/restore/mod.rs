@@ -4,6 +4,7 @@
 //! that was killed wrote above it is derived again.
 
 mod adjustments;
+mod alerts;
 mod receivables;
 mod what_if;
 
@@ -32,6 +33,7 @@ use stempoint_store::ledger::{Ledger, bounds};
 
 use super::error::SettleError;
 
+pub use alerts::{AlertPlace, StoredAlert, stored_alerts};
 pub use what_if::{WhatIfError, what_if};
 
 /// The state machine as the head says, from the tables as they are known now.
@@ -66,6 +68,7 @@ pub fn settlement(
     })?;
     adjustments::adjustments(ledger, &mut settlement, from..head.control_offset)?;
     receivables::receivables(ledger, &mut settlement, head.control_offset)?;
+    alerts::alerts(ledger, &mut settlement, head.control_offset)?;
     Ok(settlement)
 }
 

@@ -152,12 +152,12 @@ fn allocation(batch: &RecordBatch, row: usize, settlement: &mut Settlement) -> R
     })
 }
 
-fn text(batch: &RecordBatch, column: &str, row: usize) -> Result<Option<String>, ColumnError> {
+pub(super) fn text(batch: &RecordBatch, column: &str, row: usize) -> Result<Option<String>, ColumnError> {
     let texts = typed::<StringArray>(batch, column)?;
     Ok(texts.is_valid(row).then(|| texts.value(row).to_owned()))
 }
 
-fn needed(batch: &RecordBatch, column: &str, row: usize) -> Result<String, ColumnError> {
+pub(super) fn needed(batch: &RecordBatch, column: &str, row: usize) -> Result<String, ColumnError> {
     text(batch, column, row)?.ok_or_else(|| ColumnError(column.to_owned()))
 }
 

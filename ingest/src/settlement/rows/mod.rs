@@ -1,9 +1,10 @@
 //! Settlement's rows as record batches, in the order in which its Merkle tree
-//! takes them: the control event, prices, charge models, periods, charges, documents,
-//! payments, allocations, postings.
+//! takes them: the control event, prices, charge models, periods, terms, budgets,
+//! charges, documents, payments, allocations, postings, alerts.
 //!
 //! Invariant 5: the batches are a function of the outcome alone.
 
+mod budgets;
 mod charge_models;
 mod receivables;
 
@@ -38,6 +39,7 @@ pub fn batches(settlement: &Settlement, outcome: &Outcome) -> Result<Vec<(&'stat
         batches.push((&PERIODS, period(&outcome.control, change)?));
     }
     batches.extend(receivables::terms(settlement, outcome)?);
+    batches.extend(budgets::budget(settlement, outcome)?);
     if !outcome.charges.is_empty() {
         batches.push((&CHARGES, charges(settlement, outcome.control.offset, &outcome.charges)?));
     }
@@ -45,6 +47,7 @@ pub fn batches(settlement: &Settlement, outcome: &Outcome) -> Result<Vec<(&'stat
     if !outcome.entries.is_empty() {
         batches.push((&JOURNAL, journal(settlement, outcome.control.offset, &outcome.entries)?));
     }
+    batches.extend(budgets::alerts(settlement, outcome)?);
     Ok(batches)
 }
 

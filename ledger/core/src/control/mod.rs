@@ -3,6 +3,7 @@
 //! Invariant: inside, a control event is valid in itself; whether it may be
 //! applied now is for [`crate::settlement`] to say.
 
+mod budget;
 mod money;
 mod prices;
 
@@ -16,8 +17,10 @@ use stempoint_schemas::time::{Instant, Month};
 use stempoint_schemas::watermark::Watermarks;
 
 use crate::book::{self, PriceBook};
+use crate::budget::BudgetOrder;
 use crate::receivables::{CreditOrder, PaymentOrder};
 use crate::terms::Terms;
+use budget::{budget_from, budget_to};
 use money::{credit_from, credit_to, payment_from, payment_to, terms_from, terms_to};
 pub(crate) use prices::percent;
 use prices::{price_from, price_to};
@@ -44,6 +47,8 @@ pub enum Act {
     Payment(PaymentOrder),
     /// Give a credit.
     Credit(CreditOrder),
+    /// Set a customer's budget, or end it.
+    Budget(BudgetOrder),
 }
 
 /// Which unrated usage is given up.
@@ -71,6 +76,7 @@ impl Act {
             Act::Terms(..) => "terms",
             Act::Payment(_) => "payment",
             Act::Credit(_) => "credit",
+            Act::Budget(_) => "budget",
         }
     }
 }
@@ -90,6 +96,7 @@ pub fn from_proto(event: &proto::ControlEvent) -> Result<Act, String> {
     match &act {
         Act::PriceBook(book) => book.check().map_err(|e| e.to_string())?,
         Act::Terms(_, terms) => terms.check()?,
+        Act::Budget(order) => order.check()?,
         _ => {}
     }
     Ok(act)
@@ -110,6 +117,7 @@ pub fn applied_from_proto(event: &proto::ControlEvent) -> Result<Act, String> {
         Some(Wire::Terms(wire)) => terms_from(wire),
         Some(Wire::Payment(wire)) => payment_from(wire).map(Act::Payment),
         Some(Wire::Credit(wire)) => credit_from(wire).map(Act::Credit),
+        Some(Wire::Budget(wire)) => budget_from(wire).map(Act::Budget),
         None => Err("the event has no act that these rules know".to_owned()),
     }
 }
@@ -133,6 +141,7 @@ pub fn to_proto(id: &str, act: &Act) -> proto::ControlEvent {
         Act::Terms(customer, terms) => Wire::Terms(terms_to(customer.as_deref(), terms)),
         Act::Payment(order) => Wire::Payment(payment_to(order)),
         Act::Credit(order) => Wire::Credit(credit_to(order)),
+        Act::Budget(order) => Wire::Budget(budget_to(order)),
     };
     proto::ControlEvent { id: id.to_owned(), act: Some(act) }
 }

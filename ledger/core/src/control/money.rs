@@ -84,18 +84,18 @@ fn some(text: &str) -> Option<String> {
     (!text.is_empty()).then(|| text.to_owned())
 }
 
-fn plain(what: &str, text: &str) -> Result<String, String> {
+pub(super) fn plain(what: &str, text: &str) -> Result<String, String> {
     if is_plain_text(text.as_bytes()) {
         return Ok(text.to_owned());
     }
     Err(format!("{what} must be 1 to 256 bytes of printable text"))
 }
 
-fn currency(code: &str) -> Result<String, String> {
+pub(super) fn currency(code: &str) -> Result<String, String> {
     check_currency(code).map_err(|error| error.to_string())?;
     Ok(code.to_owned())
 }
 
-fn amount(text: &str) -> Result<Amount, String> {
+pub(super) fn amount(text: &str) -> Result<Amount, String> {
     Amount::parse(text).map_err(|error| format!("amount {:?}: {error}", shorten(text)))
 }

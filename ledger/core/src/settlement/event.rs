@@ -7,6 +7,7 @@ use stempoint_schemas::time::Hour;
 use stempoint_schemas::watermark::Watermarks;
 
 use super::charging::matches;
+use crate::budget::{Alert, BudgetOrder};
 use crate::charge::{Charge, State};
 use crate::control::{Act, Waive};
 use crate::names::{Name, Names};
@@ -176,6 +177,8 @@ pub struct Outcome {
     pub charges: Vec<Charge>,
     /// Terms that it put in force, and whose they are.
     pub terms: Option<(Option<Name>, Terms)>,
+    /// A budget that it set or ended, and whose it is.
+    pub budget: Option<(Name, BudgetOrder)>,
     /// Documents that were issued, in the order of their numbers.
     pub documents: Vec<Document>,
     /// A payment that was received.
@@ -184,6 +187,8 @@ pub struct Outcome {
     pub allocations: Vec<Allocation>,
     /// Entries in their order.
     pub entries: Vec<Entry>,
+    /// Thresholds of budgets that it reached, in their order.
+    pub alerts: Vec<Alert>,
 }
 
 impl Outcome {
@@ -195,10 +200,12 @@ impl Outcome {
             period: None,
             charges: Vec::new(),
             terms: None,
+            budget: None,
             documents: Vec::new(),
             payment: None,
             allocations: Vec::new(),
             entries: Vec::new(),
+            alerts: Vec::new(),
         }
     }
 }

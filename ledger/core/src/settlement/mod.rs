@@ -7,6 +7,7 @@
 //! needs from the tables is asked for first ([`Settlement::read`]) and handed
 //! in ([`Settlement::apply`]), so that the decision itself is pure.
 
+mod alerting;
 mod charging;
 mod checkpoint;
 mod event;
@@ -33,6 +34,7 @@ use crate::posting::{Posted, PostingContext, PostingError};
 use crate::rating::Rater;
 use crate::receivables::Receivables;
 use crate::terms::TermsBook;
+use alerting::Budgets;
 use charging::{charge_cell, holding, net, renamed, waive_charges};
 
 pub use checkpoint::CheckpointError;
@@ -96,6 +98,7 @@ pub struct Settlement {
     last_hour: Option<Hour>,
     terms: TermsBook,
     receivables: Receivables,
+    budgets: Budgets,
 }
 
 impl Settlement {
@@ -116,6 +119,7 @@ impl Settlement {
             last_hour: None,
             terms: TermsBook::default(),
             receivables: Receivables::default(),
+            budgets: Budgets::default(),
         }
     }
 
@@ -196,6 +200,7 @@ impl Settlement {
                 Act::Closing(period, watermarks) => _ = self.begin_closing(period, &watermarks),
                 Act::Closed(period) => _ = self.periods.close(period),
                 Act::Terms(customer, terms) => _ = self.set_terms(customer.as_deref(), terms),
+                Act::Budget(order) => _ = self.set_budget(record.offset, &order),
                 // What they did stands in tables of their own.
                 Act::Payment(_) | Act::Credit(_) => {}
             }
@@ -319,6 +324,7 @@ impl Settlement {
             Act::Closed(period) => self.periods.check_closed(*period, &self.unrated)?,
             Act::Payment(order) => self.receivables.check_payment(order, &self.names, recorded_us)?,
             Act::Credit(order) => self.receivables.check_credit(order, &self.names)?,
+            Act::Budget(order) => self.check_budget(order)?,
             Act::PriceBook(_) | Act::Settle(_) | Act::Waive(_) | Act::Terms(..) => {}
         }
         Ok(act)
@@ -337,7 +343,7 @@ impl Settlement {
                 Need::Charges(self.charges_of(book))
             }
             Act::Waive(waive) => Need::Charges(ChargeFilter::Unrated(waive.clone())),
-            Act::Closed(_) | Act::Terms(..) | Act::Payment(_) | Act::Credit(_) => Need::Nothing,
+            Act::Closed(_) | Act::Terms(..) | Act::Payment(_) | Act::Credit(_) | Act::Budget(_) => Need::Nothing,
         }
     }
 
@@ -395,9 +401,15 @@ impl Settlement {
                 }
                 Act::Payment(order) => self.receive(&order, &mut outcome).map(without_charges),
                 Act::Credit(order) => self.credit(&order, &mut outcome).map(without_charges),
+                Act::Budget(order) => {
+                    let message = order.in_words();
+                    outcome.budget = Some((self.set_budget(offset, &order), order));
+                    Ok(without_charges(message))
+                }
             };
             let (message, charges) = done.map_err(|source| SettlementError::Posting { offset, source })?;
             self.post(charges, &mut outcome)?;
+            self.notice(&mut outcome).map_err(|source| SettlementError::Posting { offset, source })?;
             outcome.control.answer = Answer::Applied;
             outcome.control.message = message;
             pending.row.answer = Answer::Applied;
@@ -481,6 +493,7 @@ fn kind_of(event: &proto::ControlEvent) -> &'static str {
         Some(Wire::Terms(_)) => "terms",
         Some(Wire::Payment(_)) => "payment",
         Some(Wire::Credit(_)) => "credit",
+        Some(Wire::Budget(_)) => "budget",
         None => "unknown",
     }
 }

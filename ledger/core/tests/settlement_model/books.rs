@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use stempoint_core::budget::Alert;
 use stempoint_core::charge::{Charge, ChargeKey, PriceId, Side, State};
 use stempoint_core::names::{Name, Names};
 use stempoint_core::posting::Account;
@@ -14,6 +15,7 @@ use stempoint_schemas::time::{Hour, Month};
 
 use crate::model::Rated;
 use crate::scenario::{Place, Row, named_of};
+use crate::watched::AlertRow;
 
 const SOURCE: &[u8] = b"operator/test";
 /// When all months of the scenarios are over.
@@ -34,7 +36,9 @@ pub struct Books {
     receivables: Vec<Changes>,
     /// What the journal says of charge models: customer, billing period, amount.
     adjustments: Vec<(String, Month, Amount)>,
-    /// The texts that they have.
+    /// Alerts with the control event and the customer of each.
+    alerts: Vec<(u64, String, Alert)>,
+    /// The texts that the receivables have.
     stored_names: Names,
 }
 
@@ -73,6 +77,7 @@ impl Books {
             balances: BTreeMap::new(),
             receivables: Vec::new(),
             adjustments: Vec::new(),
+            alerts: Vec::new(),
             stored_names: Names::default(),
         }
     }
@@ -162,6 +167,9 @@ impl Books {
         }
         let changes = (outcome.documents.clone(), outcome.payment.clone(), outcome.allocations.clone());
         self.receivables.push(moved(&changes, names, &mut self.stored_names));
+        for alert in &outcome.alerts {
+            self.alerts.push((outcome.control.offset, text(alert.customer), alert.clone()));
+        }
         for entry in &outcome.entries {
             assert_eq!(entry.postings.iter().map(|posting| posting.amount.pico()).sum::<i128>(), 0);
             for posting in &entry.postings {
@@ -218,7 +226,20 @@ impl Books {
                 settlement.restore_allocation(allocation).unwrap();
             }
         }
+        for (_, customer, alert) in &self.alerts {
+            let customer = settlement.names_mut().intern(customer);
+            settlement.restore_alert(&Alert { customer, ..alert.clone() });
+        }
         self.settlement = settlement;
+    }
+
+    /// Every alert, in order.
+    pub fn alerts(&self) -> Vec<AlertRow> {
+        let row = |(offset, customer, alert): &(u64, String, Alert)| {
+            let (limit, total) = (alert.limit.smallest_units(), alert.total.smallest_units());
+            (*offset, customer.clone(), alert.budget.clone(), alert.set_at, alert.period, alert.threshold, limit, total)
+        };
+        self.alerts.iter().map(row).collect()
     }
 
     /// Number, customer and total of every document, in order.

@@ -5,7 +5,7 @@
 //! Guards invariants 1 to 5 and 7 to 9 of the core: conservation, balance,
 //! append-only corrections, exact rounding wherever settlements were cut,
 //! closed months that never change, invoices without gaps that are paid as they
-//! say, answers to repeats and conflicts, and the same books after a restart.
+//! say, thresholds that are crossed once, answers to repeats and conflicts, and the same books after a restart.
 
 mod adjustments;
 mod books;
@@ -13,6 +13,7 @@ mod model;
 mod owed;
 mod restored;
 mod scenario;
+mod watched;
 
 use proptest::prelude::*;
 use prost::Message;
@@ -28,7 +29,7 @@ use stempoint_schemas::watermark::Watermarks;
 use books::Books;
 use model::Model;
 use owed::CENT;
-use scenario::{BookSpec, Step, book, models, month, named_of, owed_step, row, step};
+use scenario::{BookSpec, Step, book, models, month, named_of, owed_step, row, step, watched_step};
 
 fn encoded(id: &str, act: &Act) -> Vec<u8> {
     to_proto(id, act).encode_to_vec()
@@ -93,6 +94,13 @@ fn play(steps: &[Step]) -> (Books, Model) {
             }
             Step::Payment(customer, cents, named) => pay(&mut books, &mut model, (*customer, *cents, *named)),
             Step::Credit(customer, cents, named) => credit(&mut books, &mut model, (*customer, *cents, *named)),
+            Step::Budget(customer, name, spec) => {
+                let order = watched::order(*customer, *name, spec.as_ref());
+                let offset = books.controls.len() as u64;
+                let is_done = model.watched.set(*customer, *name, spec.as_ref(), offset);
+                let answer = if is_done { Answer::Applied } else { Answer::Refused };
+                assert_eq!(books.handle(&encoded(&id, &Act::Budget(order))), answer);
+            }
             Step::Refused => {
                 let event = stempoint_schemas::proto::ControlEvent { id, act: None };
                 assert_eq!(books.handle(&event.encode_to_vec()), Answer::Refused);
@@ -116,6 +124,9 @@ fn play(steps: &[Step]) -> (Books, Model) {
                 }
             }
             Step::Restart { from_checkpoint } => books.restart(*from_checkpoint),
+        }
+        if let Some(last) = books.controls.len().checked_sub(1) {
+            model.look(last as u64);
         }
         agree(&books, &model);
     }
@@ -222,6 +233,7 @@ fn agree(books: &Books, model: &Model) {
     assert_eq!(accounts, model.balances());
     assert_eq!(books.net(), model.charges());
     assert_eq!(books.issued(), model.owed.issued);
+    assert_eq!(books.alerts(), model.watched.alerts);
     for invoice in &model.owed.invoices {
         let open = books.settlement.receivables().open(&invoice.number).map(Amount::pico);
         assert_eq!(open, Some(invoice.open), "{}", invoice.number);
@@ -246,6 +258,13 @@ proptest! {
     /// The same of histories in which most steps are about money.
     #[test]
     fn what_customers_owe_agrees_with_the_slow_model(spec in dear_book(), steps in prop::collection::vec(owed_step(), 5..40)) {
+        let steps: Vec<Step> = std::iter::once(Step::Book(spec)).chain(steps).collect();
+        play(&steps);
+    }
+
+    /// The same of histories in which most steps are about budgets.
+    #[test]
+    fn alerts_agree_with_the_slow_model(spec in dear_book(), steps in prop::collection::vec(watched_step(), 5..40)) {
         let steps: Vec<Step> = std::iter::once(Step::Book(spec)).chain(steps).collect();
         play(&steps);
     }

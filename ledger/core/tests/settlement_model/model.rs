@@ -10,6 +10,7 @@ use stempoint_schemas::time::Month;
 use crate::adjustments::{Adjustments, UsedKey};
 use crate::owed::Owed;
 use crate::scenario::{BookSpec, Place, Row};
+use crate::watched::{Totals, Watched};
 
 /// What the model holds of a row's quantity of one meter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -46,6 +47,7 @@ pub struct Model {
     pub owed: Owed,
     /// What charge models added so far.
     adjustments: Adjustments,
+    pub watched: Watched,
 }
 
 impl Model {
@@ -186,6 +188,21 @@ impl Model {
             *billed.entry(of.clone()).or_default() += amount;
         }
         billed
+    }
+
+    /// Looks at all budgets after a control event.
+    pub fn look(&mut self, offset: u64) {
+        let mut totals = Totals::new();
+        for ((month, customer), amount) in self.billed() {
+            totals.insert((month, customer, None), amount);
+        }
+        for ((place, (_, month), rated), quantity) in self.charges() {
+            if let (Side::Customer, Rated::At(..)) = (place.0, rated) {
+                let meter = Meter::ALL.iter().position(|meter| *meter == place.2);
+                *totals.entry((month, place.1, meter)).or_default() += quantity;
+            }
+        }
+        self.watched.look(&totals, self.last_closed, offset);
     }
 
     /// What must be on the accounts, in 10^-12.

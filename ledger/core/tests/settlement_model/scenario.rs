@@ -9,6 +9,8 @@ use stempoint_schemas::meter::{Dimension, Meter};
 use stempoint_schemas::money::{Amount, Price, Quantity, Share};
 use stempoint_schemas::time::{Hour, Instant, Month};
 
+use crate::watched::BudgetSpec;
+
 /// Two hours before a month ends, so that scenarios cross into the next.
 pub fn first_hour() -> i32 {
     Instant::parse("2026-01-31T22:00:00Z").unwrap().hour().0
@@ -72,6 +74,8 @@ pub enum Step {
     Payment(u8, u32, Option<usize>),
     /// A customer gets so many cents back, or all, perhaps of an invoice.
     Credit(u8, Option<u32>, Option<usize>),
+    /// A customer's budget of that name is set or ended.
+    Budget(u8, u8, Option<BudgetSpec>),
     /// An event without an act, which is refused.
     Refused,
     Repeat(usize),
@@ -154,10 +158,42 @@ pub fn step() -> impl Strategy<Value = Step> {
             .prop_map(|(customer, cents, named)| Step::Payment(customer, cents, named)),
         2 => (0..3_u8, prop::option::of(0..200_u32), prop::option::of(any::<usize>()))
             .prop_map(|(customer, cents, named)| Step::Credit(customer, cents, named)),
+        2 => budget_step(),
         1 => Just(Step::Refused),
         1 => any::<usize>().prop_map(Step::Repeat),
         1 => any::<usize>().prop_map(Step::Conflict),
         1 => any::<bool>().prop_map(|from_checkpoint| Step::Restart { from_checkpoint }),
+    ]
+}
+
+fn budget_spec() -> impl Strategy<Value = BudgetSpec> {
+    // From a cent or a request to more than a scenario comes to.
+    let money = (1..100_i128, 9..14_u32).prop_map(|(digits, zeros)| (None, digits * 10_i128.pow(zeros)));
+    let units = (0..6_usize, 1..100_i128, 7..16_u32)
+        .prop_map(|(meter, digits, zeros)| (Some(meter), digits * 10_i128.pow(zeros)));
+    let thresholds = prop::collection::btree_set(prop_oneof![Just(1), Just(50), Just(100), 1..=1000_u32], 1..4);
+    (-1..2, prop_oneof![money, units], thresholds).prop_map(|(from, (meter, limit), thresholds)| BudgetSpec {
+        from,
+        meter,
+        limit,
+        thresholds: thresholds.into_iter().collect(),
+    })
+}
+
+fn budget_step() -> impl Strategy<Value = Step> {
+    (0..2_u8, 0..2_u8, prop::option::weighted(0.85, budget_spec()))
+        .prop_map(|(customer, name, spec)| Step::Budget(customer, name, spec))
+}
+
+/// Steps of which most are about the budgets of two customers.
+pub fn watched_step() -> impl Strategy<Value = Step> {
+    prop_oneof![
+        4 => prop::collection::vec(row(), 1..4).prop_map(Step::Settle),
+        4 => budget_step(),
+        2 => book().prop_map(Step::Book),
+        1 => Just(Step::CloseNext),
+        1 => (0..3, prop::collection::vec(row(), 0..3)).prop_map(|(month, rows)| Step::Closing(month, rows)),
+        2 => any::<bool>().prop_map(|from_checkpoint| Step::Restart { from_checkpoint }),
     ]
 }
 

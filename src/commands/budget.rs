@@ -1,0 +1,75 @@
+//! `stempoint budget`: how much customers are meant to use in a month.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use anyhow::{Context as _, Result, anyhow};
+use stempoint_core::budget::{Budget, BudgetOrder, Measure};
+use stempoint_core::control::Act;
+use stempoint_query::literal;
+use stempoint_schemas::meter::Meter;
+use stempoint_schemas::money::{Amount, Quantity};
+use stempoint_schemas::time::{Instant, Month};
+
+use super::sql;
+use crate::access::Access;
+use crate::cli::{BudgetCommand, BudgetSetArgs};
+use crate::context::Context;
+
+pub fn run(context: &Context, command: &BudgetCommand) -> Result<()> {
+    match command {
+        BudgetCommand::Set(args) => send(context, order(args)?),
+        BudgetCommand::Delete { customer, name } => {
+            send(context, BudgetOrder { customer: customer.clone(), name: name.clone(), budget: None })
+        }
+        BudgetCommand::List { customer, format } => {
+            let of = customer.as_ref().map_or_else(String::new, |of| format!("AND budgets.customer = {}", literal(of)));
+            let query = format!(
+                "SELECT budgets.customer, budgets.budget, from_period, currency, amount, meter, quantity, thresholds \
+                 FROM budgets JOIN (SELECT customer, budget, max(_offset) AS newest FROM budgets \
+                 GROUP BY customer, budget) AS last ON budgets._offset = last.newest \
+                 WHERE thresholds IS NOT NULL {of} ORDER BY budgets.customer, budgets.budget"
+            );
+            sql::print(context, &query, *format, None)
+        }
+    }
+}
+
+fn send(context: &Context, order: BudgetOrder) -> Result<()> {
+    let access = Access::open(context)?;
+    let done = access.control(&Act::Budget(order));
+    let row = access.finish(done)?;
+    println!("{} (control event {})", row.message, row.offset);
+    Ok(())
+}
+
+/// What the arguments ask for; settlement checks the rest.
+fn order(args: &BudgetSetArgs) -> Result<BudgetOrder> {
+    let limit = match (&args.amount, &args.quantity, &args.meter) {
+        (Some(amount), ..) => Measure::Money {
+            currency: args.currency.clone(),
+            amount: Amount::parse(amount).map_err(|error| anyhow!("--amount {amount:?}: {error}"))?,
+        },
+        (None, Some(quantity), Some(meter)) => Measure::Units {
+            meter: Meter::from_name(meter).with_context(|| unknown_meter(meter))?,
+            quantity: Quantity::parse(quantity).map_err(|error| anyhow!("--quantity {quantity:?}: {error}"))?,
+        },
+        _ => return Err(anyhow!("a budget needs --amount, or --quantity with --meter")),
+    };
+    let from = match &args.from {
+        Some(from) => Month::parse(from).with_context(|| format!("--from {from:?} is not a month such as 2023-11"))?,
+        None => this_month()?,
+    };
+    let budget = Budget { from, limit, thresholds: args.thresholds.clone() };
+    Ok(BudgetOrder { customer: args.customer.clone(), name: args.name.clone(), budget: Some(budget) })
+}
+
+fn unknown_meter(name: &str) -> String {
+    let known = Meter::ALL.map(Meter::name).join(", ");
+    format!("there is no meter {name:?}; there are {known}")
+}
+
+fn this_month() -> Result<Month> {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).context("the clock stands before 1970")?;
+    let now = i64::try_from(since.as_micros()).ok().and_then(Instant::from_us);
+    Ok(now.context("the clock stands after the year 9999")?.hour().month())
+}
