@@ -73,7 +73,7 @@ mod tests {
 
     #[test]
     fn what_is_no_secret_is_refused_and_not_shown() {
-        let error = |text| Secret::parse(text).unwrap_err();
+        let error = |text: &str| Secret::parse(text).unwrap_err();
         assert_eq!(error("whsec_%%%"), SecretError::NotBase64);
         assert_eq!(error("whsec_AAAA"), SecretError::Length(3));
         assert_eq!(error(&"A".repeat(92)), SecretError::Length(69));
