@@ -8,7 +8,6 @@ mod webhook;
 
 use std::path::{Path, PathBuf};
 
-use anyhow::Result as AnyResult;
 use serde::Deserialize;
 use stempoint_api::Receiver;
 use stempoint_query::documents::{Issuer, Letterhead};
@@ -108,7 +107,7 @@ impl ConfigFile {
     ///
     /// # Errors
     /// [`ConfigError`], or that a secret cannot be read.
-    pub fn receivers(&self) -> AnyResult<Vec<Receiver>> {
+    pub fn receivers(&self) -> anyhow::Result<Vec<Receiver>> {
         let (ConfigFile::Named(path) | ConfigFile::InDataFolder(path)) = self;
         let folder = path.parent().unwrap_or(Path::new("."));
         self.read()?.webhooks.into_iter().map(|webhook| webhook.receiver(folder)).collect()
