@@ -15,6 +15,7 @@ fn line(index: usize, text: &str, amount: &str) -> Line {
         meter: Meter::ALL[index * Meter::ALL.len() / 5_001],
         dimensions: vec![(Dimension::Model, text.to_owned()), (Dimension::Region, "eu-west-1".to_owned())],
         price: "12-1".to_owned(),
+        adjustment: None,
         quantity: Quantity::parse("1234.5").unwrap(),
         unit_price: Amount::parse("0.35").unwrap(),
         per: Quantity::parse("1000000").unwrap(),
