@@ -171,8 +171,10 @@ fn budget_spec() -> impl Strategy<Value = BudgetSpec> {
     let money = (1..100_i128, 9..14_u32).prop_map(|(digits, zeros)| (None, digits * 10_i128.pow(zeros)));
     let units = (0..6_usize, 1..100_i128, 7..16_u32)
         .prop_map(|(meter, digits, zeros)| (Some(meter), digits * 10_i128.pow(zeros)));
+    // A few requests: limits that are met exactly, and set again as they are.
+    let requests = (1..4_i128).prop_map(|count| (Some(3), count * 1_000_000_000));
     let thresholds = prop::collection::btree_set(prop_oneof![Just(1), Just(50), Just(100), 1..=1000_u32], 1..4);
-    (-1..2, prop_oneof![money, units], thresholds).prop_map(|(from, (meter, limit), thresholds)| BudgetSpec {
+    (-1..2, prop_oneof![money, units, requests], thresholds).prop_map(|(from, (meter, limit), thresholds)| BudgetSpec {
         from,
         meter,
         limit,
