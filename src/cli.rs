@@ -2,6 +2,7 @@
 
 mod bench;
 mod budget;
+mod corrections;
 mod documents;
 mod exports;
 mod format;
@@ -15,9 +16,10 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-pub use self::documents::{DocumentArgs, InvoiceArgs, InvoiceCommand};
+pub use self::documents::{DocumentArgs, DocumentOutput, InvoiceArgs, InvoiceCommand};
 pub use bench::BenchCommand;
 pub use budget::{AlertsCommand, BudgetCommand, BudgetSetArgs};
+pub use corrections::{AmendArgs, EventArgs, VoidArgs};
 pub use exports::{DatasetFormat, FocusArgs, FocusCommand, GeneralLedgerArgs, GeneralLedgerFormat};
 pub use format::{DocumentFormat, RowFormat};
 pub use money::{
@@ -128,12 +130,23 @@ changes nothing, also while a server runs.")]
         after_help = "Example:\n  stempoint waive tokens.input 2023-11 --match model=beta-1 --reason \"free beta\""
     )]
     Waive(WaiveArgs),
+    /// Take one usage event back, as if it had never been sent.
+    #[command(
+        after_help = "Example:\n  stempoint void call-17 --source sdk/my-app --reason \"sent by a test\"\n  stempoint void --at 3:1042 --reason \"the call had failed\"\n\nIt is taken back at its original time, in the first month that is open."
+    )]
+    Void(VoidArgs),
+    /// Charge one usage event as it should have been.
+    #[command(
+        after_help = "Example:\n  stempoint amend call-17 --set output_tokens=900 --reason \"counted twice\"\n  stempoint amend 1/204 --source node/n7 --set customer=acme --set gpu_seconds=3600 --reason \"wrong tenant\"\n\nWhat is not set stays as it was; the time of use never changes."
+    )]
+    Amend(AmendArgs),
     /// Close a month, or list months.
     #[command(subcommand)]
     Period(PeriodCommand),
-    /// Print a customer's invoice for a month, or verify a stored document.
+    /// Print a customer's invoice for a month, or any invoice or credit note by its number, or verify a stored document.
     #[command(
-        after_help = "Example:\n  stempoint invoice acme 2023-11\n  stempoint invoice acme 2023-11 --format pdf --out acme-2023-11.pdf\n  stempoint invoice verify acme-2023-11.pdf"
+        visible_alias = "credit-note",
+        after_help = "Example:\n  stempoint invoice acme 2023-11\n  stempoint invoice acme 2023-11 --format pdf --out acme-2023-11.pdf\n  stempoint invoice SPEU-000012\n  stempoint credit-note SPEU-000013 --format pdf --out SPEU-000013.pdf\n  stempoint invoice verify acme-2023-11.pdf"
     )]
     Invoice(InvoiceArgs),
     /// List invoices and credit notes with what of them is paid, or write a month's as files.

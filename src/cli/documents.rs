@@ -14,6 +14,14 @@ pub struct DocumentArgs {
     /// The month.
     #[arg(value_name = "YYYY-MM")]
     pub period: String,
+    /// How and where to.
+    #[command(flatten)]
+    pub output: DocumentOutput,
+}
+
+/// How a document is printed.
+#[derive(Debug, Args)]
+pub struct DocumentOutput {
     /// How to print it.
     #[arg(long, value_enum, default_value = "text")]
     pub format: DocumentFormat,
@@ -29,15 +37,21 @@ pub struct InvoiceArgs {
     /// What to do with a stored document.
     #[command(subcommand)]
     pub command: Option<InvoiceCommand>,
-    /// Which invoice to print.
+    /// The customer, or the number of an invoice or a credit note that was issued.
+    #[arg(value_name = "CUSTOMER|NUMBER", required = true)]
+    pub document: Option<String>,
+    /// The month, where a customer is named.
+    #[arg(value_name = "YYYY-MM")]
+    pub period: Option<String>,
+    /// How and where to.
     #[command(flatten)]
-    pub document: Option<DocumentArgs>,
+    pub output: DocumentOutput,
 }
 
 /// What to do with stored documents.
 #[derive(Debug, Subcommand)]
 pub enum InvoiceCommand {
-    /// Recompute a stored invoice or statement of earnings at its ledger version.
+    /// Recompute a stored invoice, credit note or statement of earnings at its ledger version.
     #[command(after_help = "\
 Example:
   stempoint invoice verify acme-2023-11.pdf && echo it holds

@@ -133,7 +133,7 @@ pub struct InvoicesArgs {
 /// What to do with invoices.
 #[derive(Debug, Subcommand)]
 pub enum InvoicesCommand {
-    /// Write all documents that closing a month issued as files.
+    /// Write all documents that closing a month issued, and the credit notes that were given in it, as files.
     #[command(after_help = "\
 Example:
   stempoint invoices write --period 2023-11 --format pdf --into invoices-2023-11

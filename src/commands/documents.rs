@@ -1,51 +1,63 @@
 //! `stempoint invoice`, `earnings` and `trial-balance`: settle what has
-//! arrived, then print from the books.
+//! arrived, then print from the books. What has a number is printed as it was
+//! issued.
 
 use std::io::{IsTerminal, Write};
 use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::{Context as _, Result, bail};
-use stempoint_query::documents::{self, Letterhead, Request, Statement};
+use stempoint_query::documents::{self, Document, Kind, Letterhead, Request, Subject};
 use stempoint_schemas::time::Month;
 use stempoint_store::ledger::Ledger;
 
 use super::{profile, sql, verify};
 use crate::access::Access;
-use crate::cli::{DocumentArgs, DocumentFormat, InvoiceArgs, InvoiceCommand, RowFormat, TrialBalanceArgs};
+use crate::cli::{
+    DocumentArgs, DocumentFormat, DocumentOutput, InvoiceArgs, InvoiceCommand, RowFormat, TrialBalanceArgs,
+};
 use crate::context::Context;
 use crate::print::Output;
 
 /// An invoice, or a stored one verified.
 pub fn invoice_or_verify(context: &Context, args: &InvoiceArgs) -> Result<ExitCode> {
-    match (&args.command, &args.document) {
-        (Some(InvoiceCommand::Verify { file }), _) => return verify::run(context, file),
-        (None, Some(document)) => invoice(context, document)?,
-        (None, None) => bail!("name a customer and a month, for example `stempoint invoice acme 2023-11`"),
+    match (&args.command, &args.document, &args.period) {
+        (Some(InvoiceCommand::Verify { file }), ..) => return verify::run(context, file),
+        (None, Some(customer), Some(period)) => month(context, Kind::Invoice, (customer, period), &args.output)?,
+        (None, Some(number), None) => issued(context, number, &args.output)?,
+        (None, None, _) => {
+            bail!("name a customer and a month, for example `stempoint invoice acme 2023-11`, or a document's number")
+        }
     }
     Ok(ExitCode::SUCCESS)
 }
 
-fn invoice(context: &Context, args: &DocumentArgs) -> Result<()> {
-    let sender = sender(context, args)?;
-    let ledger = settled(context)?;
-    let request = request(args)?;
-    let statement = context.runtime.block_on(async {
-        let session = sql::session(&ledger, None).await?;
-        anyhow::Ok(documents::invoice(&session, &request).await?)
-    })?;
-    print(context, statement, &sender, args)
+pub fn earnings(context: &Context, args: &DocumentArgs) -> Result<()> {
+    month(context, Kind::Earnings, (&args.party, &args.period), &args.output)
 }
 
-pub fn earnings(context: &Context, args: &DocumentArgs) -> Result<()> {
-    let sender = sender(context, args)?;
+/// Prints one party's month.
+fn month(context: &Context, kind: Kind, (party, period): (&str, &str), output: &DocumentOutput) -> Result<()> {
+    let sender = sender(context, output)?;
     let ledger = settled(context)?;
-    let request = request(args)?;
-    let statement = context.runtime.block_on(async {
+    let request = Request { party: party.to_owned(), period: Month::parse(period)?, currency: None };
+    let document = context.runtime.block_on(async {
         let session = sql::session(&ledger, None).await?;
-        anyhow::Ok(documents::earnings(&session, &request).await?)
+        anyhow::Ok(Document::of(&session, &Subject::Month(kind, request)).await?)
     })?;
-    print(context, statement, &sender, args)
+    print(context, document, &sender, output)
+}
+
+/// Prints a document that was issued. Its amounts never change, so nothing is
+/// settled for it.
+fn issued(context: &Context, number: &str, output: &DocumentOutput) -> Result<()> {
+    let sender = sender(context, output)?;
+    let document = context.runtime.block_on(async {
+        let ledger = Ledger::open(&context.data.lake()).await?;
+        let session = sql::session(&ledger, None).await?;
+        anyhow::Ok(Document::numbered(&session, number).await?)
+    })?;
+    print(context, document, &sender, output)
 }
 
 pub fn trial_balance(context: &Context, args: &TrialBalanceArgs) -> Result<()> {
@@ -74,23 +86,19 @@ fn settled(context: &Context) -> Result<Ledger> {
     Ok(ledger)
 }
 
-fn request(args: &DocumentArgs) -> Result<Request> {
-    Ok(Request { party: args.party.clone(), period: Month::parse(&args.period)?, currency: None })
-}
-
 /// What the document is sent with; says at once when there is no place for it.
-fn sender(context: &Context, args: &DocumentArgs) -> Result<Letterhead> {
-    if args.format == DocumentFormat::Pdf && args.out.is_none() && std::io::stdout().is_terminal() {
+fn sender(context: &Context, output: &DocumentOutput) -> Result<Letterhead> {
+    if output.format == DocumentFormat::Pdf && output.out.is_none() && std::io::stdout().is_terminal() {
         bail!("a PDF is not for a terminal: name a file with --out FILE, or send the output to one");
     }
     Ok(context.config.letterhead()?)
 }
 
 /// Prints a document with what is known now of its party.
-fn print(context: &Context, statement: Statement, sender: &Letterhead, args: &DocumentArgs) -> Result<()> {
-    let profile = profile::of(context, &statement.party)?;
-    let bytes = documents::render(&Statement { profile, ..statement }, sender, args.format.into());
-    match &args.out {
+fn print(context: &Context, document: Document, sender: &Letterhead, output: &DocumentOutput) -> Result<()> {
+    let profile = profile::of(context, document.party())?;
+    let bytes = document.with_profile(profile).render(sender, output.format.into());
+    match &output.out {
         Some(file) => write(file, &bytes),
         None => Ok(Output.write_all(&bytes)?),
     }

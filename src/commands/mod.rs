@@ -5,6 +5,7 @@ mod alerts;
 mod audit;
 mod bench;
 mod budget;
+mod correction;
 mod demo;
 mod documents;
 mod focus;
@@ -68,6 +69,8 @@ pub fn run(context: &Context, command: Command) -> Result<ExitCode> {
         Command::Profile(command) => profile::run(context, &command)?,
         Command::Period(command) => period::run(context, &command)?,
         Command::Waive(args) => waive::run(context, &args)?,
+        Command::Void(args) => correction::void(context, &args)?,
+        Command::Amend(args) => correction::amend(context, &args)?,
         Command::Invoice(args) => return documents::invoice_or_verify(context, &args),
         Command::Invoices(args) => invoices::run(context, &args)?,
         Command::Terms(command) => terms::run(context, &command)?,

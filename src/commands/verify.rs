@@ -7,7 +7,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::{Context as _, Result};
-use stempoint_query::documents::{self, DocumentFormat, Kind, Stored};
+use stempoint_query::documents::{Document, DocumentFormat, Stored};
 use stempoint_store::ledger::Ledger;
 
 use super::{DIFFERENT, sql};
@@ -17,34 +17,18 @@ pub fn run(context: &Context, file: &Path) -> Result<ExitCode> {
     let name = file.display();
     let bytes = std::fs::read(file).with_context(|| format!("failed to read {name}"))?;
     let stored = Stored::read(&bytes).with_context(|| format!("failed to verify {name}"))?;
-    let statement = context.runtime.block_on(async {
+    let document = context.runtime.block_on(async {
         let ledger = Ledger::open(&context.data.lake()).await?;
         let session = sql::session(&ledger, Some(stored.ledger_version)).await?;
-        let statement = match stored.kind {
-            Kind::Invoice => documents::invoice(&session, &stored.request).await,
-            Kind::Earnings => documents::earnings(&session, &stored.request).await,
-        };
-        anyhow::Ok(statement?)
+        anyhow::Ok(Document::of(&session, &stored.subject).await?)
     });
-    let statement = statement.with_context(|| format!("failed to recompute {name}"))?;
-    let differences = stored.differences(&statement)?;
-    let what = format!(
-        "{} of {:?} for {}, ledger version {}",
-        match stored.kind {
-            Kind::Invoice => "invoice",
-            Kind::Earnings => "statement of earnings",
-        },
-        stored.request.party,
-        stored.request.period,
-        stored.ledger_version
-    );
+    let document = document.with_context(|| format!("failed to recompute {name}"))?;
+    let differences = stored.differences(&document)?;
+    let what = format!("{}, ledger version {}", stored.subject, stored.ledger_version);
     if differences.is_empty() {
         println!("holds: {what}, {} lines", stored.rows());
         if bytes.starts_with(b"%PDF-") {
-            println!(
-                "{}",
-                pages(&bytes, &documents::render(&statement, &context.config.letterhead()?, DocumentFormat::Pdf))
-            );
+            println!("{}", pages(&bytes, &document.render(&context.config.letterhead()?, DocumentFormat::Pdf)));
         }
         return Ok(ExitCode::SUCCESS);
     }

@@ -80,7 +80,9 @@ fn quantities(books: &Books) -> String {
         }
     }
     let states: Vec<String> = states.into_values().collect();
-    format!("{} price rows, both sides equal; {}", price_rows[0]["n"], states.join(", "))
+    let corrections = books.sql("SELECT count(*) AS n FROM corrections")[0]["n"].to_string();
+    let corrected = if corrections == "0" { String::new() } else { format!("{corrections} rows of corrections; ") };
+    format!("{} price rows, both sides equal; {corrected}{}", price_rows[0]["n"], states.join(", "))
 }
 
 fn entries(books: &Books) -> String {

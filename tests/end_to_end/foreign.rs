@@ -11,7 +11,7 @@ use crate::audit_views::eventful;
 use crate::harness::{Books, text};
 
 /// Everything that both can be asked for.
-const RELATIONS: [&str; 35] = [
+const RELATIONS: [&str; 36] = [
     "commits",
     "api_calls",
     "gpu_usage",
@@ -30,6 +30,7 @@ const RELATIONS: [&str; 35] = [
     "allocations",
     "budgets",
     "alerts",
+    "corrections",
     "invoice_status",
     "settled_api_calls",
     "settled_gpu_usage",

@@ -6,6 +6,7 @@ mod audit_views;
 mod bad_input;
 mod bench;
 mod charge_models;
+mod corrections;
 mod crash;
 mod damage;
 mod demo;

@@ -79,6 +79,67 @@ fn a_month_is_invoiced_paid_and_credited_and_every_cent_is_accounted_for() {
     }
 }
 
+/// A credit is a document as an invoice is: printed by its number, stored, and
+/// verified at the version that it names, though more of it is used later.
+#[test]
+fn a_credit_note_is_printed_by_its_number_and_verified_in_every_form() {
+    let books = closed_month();
+    let said = books.run(&["credit", "acme", "5", "--reason", "an outage"]);
+    assert!(said.starts_with("SPEU-000002 paid 3.57 of SPEU-000001"), "{said}");
+    books.run(&["credit", "acme", "1.19", "--invoice", "SPEU-000001", "--reason", "billed twice"]);
+    books.run(&["profile", "set", "acme", "--name", "Acme Ltd"]);
+    let print = |number: &str| -> Value {
+        serde_json::from_str(&books.run(&["credit-note", number, "--format", "json"])).expect("JSON")
+    };
+    let (outage, twice) = (print("SPEU-000002"), print("SPEU-000003"));
+    let amounts = |note: &Value| {
+        let parts = ["lines", "uses"].into_iter().flat_map(|of| note[of].as_array().expect("parts"));
+        parts.map(|part| json!([part["item"], part["invoice"], part["amount"]])).collect::<Value>()
+    };
+    assert_eq!(amounts(&outage), json!([["net", null, "-5"], [null, "SPEU-000001", "3.57"], [null, null, "1.43"]]));
+    assert_eq!(amounts(&twice), json!([["net", null, "-1"], ["tax", null, "-0.19"], [null, null, "1.19"]]));
+    for (field, value) in [("corrects", "SPEU-000001"), ("corrects_period", "2023-11"), ("reason", "billed twice")] {
+        assert_eq!(twice[field], value, "{field}");
+    }
+    assert_eq!((&twice["tax_rate"], &twice["customer_details"]["name"]), (&"0.19".into(), &"Acme Ltd".into()));
+    for part in ["lines", "uses"].into_iter().flat_map(|of| twice[of].as_array().expect("parts")) {
+        let answer = books.sql(part["sql"].as_str().expect("SQL"));
+        assert_eq!(answer[0]["amount"], part["amount"], "{part}");
+    }
+
+    let mut files = Vec::new();
+    for format in ["pdf", "json", "csv", "html", "text"] {
+        let file = books.folder().join(format!("note.{format}"));
+        books.run(&["credit-note", "SPEU-000003", "--format", format, "--out", &file.to_string_lossy()]);
+        files.push(file.to_string_lossy().into_owned());
+    }
+    let text = std::fs::read_to_string(&files[4]).expect("it was written");
+    assert!(text.starts_with("CREDIT NOTE SPEU-000003") && text.contains("VAT 19 %"), "{text}");
+    // What is kept pays December's invoice, and the stored documents still hold.
+    let rows = "id,at,customer,tokens\nc,2023-12-10T00:00:00Z,acme,9000\n";
+    let usage = books.file("december.csv", rows);
+    books.run(&["import", "api_call", &usage.to_string_lossy(), "--source", "december", "--select", SELECT]);
+    books.run(&["period", "close", "2023-12"]);
+    let server = books.serve(|_| (), &[]);
+    for file in &files[..3] {
+        let said = books.run(&["invoice", "verify", file]);
+        assert!(said.starts_with("holds: credit note SPEU-000003, ledger version "), "{file}: {said}");
+    }
+    assert_eq!(amounts(&print("SPEU-000003"))[2], json!([null, "SPEU-000004", "1.19"]));
+    server.stop();
+    let json = std::fs::read_to_string(&files[1]).expect("it was written");
+    let changed = books.file("changed.json", &json.replace("\"total\": \"-1.19\"", "\"total\": \"-9.19\""));
+    let output = books.output(&["credit-note", "verify", &changed.to_string_lossy()]);
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert_eq!((output.status.code(), said.contains("total is -9.19, the books say -1.19")), (Some(3), true), "{said}");
+
+    // Invoices have numbers, too.
+    let by_number = books.output(&["invoice", "SPEU-000001", "--format", "json"]).stdout;
+    assert!(by_number == books.output(&["invoice", "acme", "2023-11", "--format", "json"]).stdout);
+    let unknown = books.fail(&["invoice", "acme"]);
+    assert!(unknown.contains("there is no invoice or credit note \"acme\""), "{unknown}");
+}
+
 #[test]
 fn a_banks_file_is_matched_by_its_references_and_counts_once() {
     let books = closed_month();

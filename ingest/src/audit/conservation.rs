@@ -1,16 +1,16 @@
-//! Conservation of quantities (2): what the usage tables hold below W is
-//! what charges hold, by meter, and both sides of every price row are equal.
+//! Conservation of quantities (2): what the usage tables hold below W, with
+//! what corrections made of it, is what charges hold, by meter, and both sides of every price row are equal.
 
 use std::collections::BTreeMap;
 
-use arrow::array::{Array, Decimal128Array, Int32Array, Int64Array, RecordBatch};
+use arrow::array::{Array, Decimal128Array, Int32Array, Int64Array, RecordBatch, StringArray};
 use stempoint_core::charge::{Charge, Side};
 use stempoint_schemas::commit::Commit;
 use stempoint_schemas::decimal;
 use stempoint_schemas::meter::Meter;
 use stempoint_schemas::money::QUANTITY_SCALE;
 use stempoint_schemas::row::ColumnError;
-use stempoint_schemas::tables::{API_CALLS, GPU_USAGE, Table};
+use stempoint_schemas::tables::{API_CALLS, CORRECTIONS, GPU_USAGE, Table};
 use stempoint_schemas::watermark::Watermarks;
 use stempoint_store::ReadOptions;
 use stempoint_store::ledger::{Ledger, overlaps};
@@ -21,7 +21,8 @@ use crate::settlement::stored_charges;
 /// Compares usage with charges and customers with providers.
 pub fn check(ledger: &Ledger, head: &Commit) -> Result<Check, AuditError> {
     let mut check = Check::new("conservation of quantities");
-    let used = usage_sums(ledger, &head.settled())?;
+    let mut used = usage_sums(ledger, &head.settled())?;
+    let corrected = add_corrections(ledger, head.control_offset, &mut used)?;
     let mut by_side: BTreeMap<(Meter, Side), i128> = BTreeMap::new();
     let mut by_row: BTreeMap<(Meter, String), (i128, i128)> = BTreeMap::new();
     let mut by_state: BTreeMap<(Meter, &'static str), i128> = BTreeMap::new();
@@ -41,7 +42,11 @@ pub fn check(ledger: &Ledger, head: &Commit) -> Result<Check, AuditError> {
     for (meter, used) in Meter::ALL.into_iter().zip(used) {
         let charged = by_side.get(&(meter, Side::Customer)).copied().unwrap_or(0);
         if used != charged {
-            check.problem(format!("{meter}: the usage tables have {}, charges have {}", show(used), show(charged)));
+            check.problem(format!(
+                "{meter}: usage and corrections have {}, charges have {}",
+                show(used),
+                show(charged)
+            ));
         }
     }
     for ((meter, row), (customers, providers)) in &by_row {
@@ -54,7 +59,8 @@ pub fn check(ledger: &Ledger, head: &Commit) -> Result<Check, AuditError> {
         .filter(|(_, quantity)| **quantity != 0)
         .map(|((meter, state), quantity)| format!("{meter} {} {state}", show(*quantity)))
         .collect();
-    check.figures = format!("{} price rows, both sides equal; {}", by_row.len(), states.join(", "));
+    let corrected = if corrected == 0 { String::new() } else { format!("{corrected} rows of corrections; ") };
+    check.figures = format!("{} price rows, both sides equal; {corrected}{}", by_row.len(), states.join(", "));
     Ok(check)
 }
 
@@ -111,6 +117,29 @@ fn usage_sums(ledger: &Ledger, settled: &Watermarks) -> Result<[i128; Meter::ALL
         Ok(())
     })?;
     Ok(sums)
+}
+
+/// Adds what corrections took back and put; gives the number of their rows.
+fn add_corrections(ledger: &Ledger, below: u64, sums: &mut [i128; Meter::ALL.len()]) -> Result<u64, AuditError> {
+    let stored = ledger.table(&CORRECTIONS);
+    let mut rows = 0;
+    for file in stored.snapshot().files() {
+        let columns = ["_offset", "meter", "quantity"];
+        for batch in stored.read_file(file, &ReadOptions { columns: Some(&columns), ..ReadOptions::default() })? {
+            let batch = batch?;
+            let offsets = typed::<Int64Array>(&batch, "_offset")?;
+            let meters = typed::<StringArray>(&batch, "meter")?;
+            let quantities = typed::<Decimal128Array>(&batch, "quantity")?;
+            for row in (0..batch.num_rows()).filter(|row| offsets.value(*row).cast_unsigned() < below) {
+                let of = Meter::ALL.iter().position(|meter| meter.name() == meters.value(row));
+                if let Some(sum) = of.and_then(|of| sums.get_mut(of)) {
+                    *sum += quantities.value(row);
+                }
+                rows += 1;
+            }
+        }
+    }
+    Ok(rows)
 }
 
 fn each_row(

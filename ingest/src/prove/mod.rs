@@ -16,6 +16,7 @@ use stempoint_schemas::tables::{self, Table};
 use stempoint_store::ledger::Ledger;
 
 pub use error::ProveError;
+pub use event::find as find_event;
 pub use settled::numbers_of;
 
 /// What is to be proved.

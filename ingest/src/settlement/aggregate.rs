@@ -38,9 +38,9 @@ pub const METERED: [&Table; 2] = [&API_CALLS, &GPU_USAGE];
 
 const METERS: usize = Meter::ALL.len();
 /// One unit of a meter, in 10^-9.
-const UNIT: i128 = 1_000_000_000;
+pub(super) const UNIT: i128 = 1_000_000_000;
 /// One joule in millijoules becomes 10^-9 joules.
-const MILLI: i128 = 1_000_000;
+pub(super) const MILLI: i128 = 1_000_000;
 
 /// What rows have in common apart from their parties. There are few of these
 /// at a time, so a row's sums are found by two small numbers.

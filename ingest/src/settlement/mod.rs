@@ -13,6 +13,7 @@ mod write;
 
 pub use error::SettleError;
 pub use restore::{
-    AlertPlace, StoredAlert, StoredControl, WhatIfError, control_rows, periods, stored_alerts, stored_charges, what_if,
+    AlertPlace, StoredAlert, StoredControl, WhatIfError, control_rows, periods, stored_alerts, stored_charges,
+    usage_event, what_if,
 };
 pub use service::{LEADER_SOURCE, SettleObserver, SettleOptions, SettleService, settle_event};

@@ -18,6 +18,7 @@ use stempoint_schemas::tables::SETTLEMENT;
 use stempoint_schemas::watermark::Watermarks;
 use stempoint_store::ledger::Ledger;
 
+use super::aggregate::METERED;
 use super::ahead::UsageAhead;
 use super::checkpoint::Checkpoints;
 use super::error::SettleError;
@@ -258,6 +259,12 @@ impl Settler {
             Need::Nothing => Supply::Nothing,
             Need::Charges(filter) => {
                 Supply::Charges(restore::charges(&self.ledger, &mut self.settlement, record.offset, filter)?)
+            }
+            Need::Row(place) => {
+                for table in METERED {
+                    self.runtime.block_on(self.ledger.table(table).refresh())?;
+                }
+                Supply::Row(restore::usage_event(&self.ledger, *place)?)
             }
             Need::Usage { from, to } => return self.supply_usage(from, to, record),
         };

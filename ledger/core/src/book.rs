@@ -273,6 +273,15 @@ impl Books {
             .min()
     }
 
+    /// The first books that were applied, as if no other had been.
+    pub fn first(&self, count: usize) -> Books {
+        let mut first = Books::default();
+        for AppliedBook { offset, book } in self.applied.iter().take(count) {
+            first.apply(*offset, book.clone());
+        }
+        first
+    }
+
     /// A book by its index.
     pub fn get(&self, index: usize) -> Option<&AppliedBook> {
         self.applied.get(index)

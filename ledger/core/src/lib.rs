@@ -1,5 +1,5 @@
 //! The settlement state machine and its rules: price books, charges,
-//! postings, months, invoices, payments and budgets.
+//! postings, corrections, months, invoices, payments and budgets.
 //!
 //! Invariant: this crate is pure. It has no IO, no async code, no clock and no
 //! randomness: the same control events and usage give the same rows
@@ -12,6 +12,7 @@ pub mod budget;
 pub mod charge;
 pub mod charge_model;
 pub mod control;
+pub mod correction;
 pub mod names;
 mod order;
 pub mod period;

@@ -53,6 +53,8 @@ struct Closing {
 pub struct Periods {
     closing: Option<Closing>,
     last_closed: Option<Month>,
+    /// All closings that were begun, in order.
+    begun: Vec<Closing>,
 }
 
 impl Periods {
@@ -70,6 +72,15 @@ impl Periods {
     pub fn of_usage(&self, hour: Hour) -> Month {
         let month = hour.month();
         self.closing().or(self.last_closed).map_or(month, |last| month.max(last.next()))
+    }
+
+    /// In which month the event at a place was billed that is settled: its own,
+    /// or the first later one of which it was there when its usage was fixed.
+    pub fn of_settled(&self, hour: Hour, partition: u32, offset: u64) -> Month {
+        self.begun.iter().fold(hour.month(), |month, closing| {
+            let was_late = month <= closing.period && !closing.settled.is_above(partition, offset);
+            if was_late { closing.period.next() } else { month }
+        })
     }
 
     /// In which month a change is billed of what was billed in `period`.
@@ -101,7 +112,9 @@ impl Periods {
 
     /// Takes note that usage up to `settled` is all that a month is billed.
     pub fn begin_closing(&mut self, period: Month, settled: &Watermarks) -> PeriodChange {
-        self.closing = Some(Closing { period, settled: settled.clone() });
+        let closing = Closing { period, settled: settled.clone() };
+        self.begun.push(closing.clone());
+        self.closing = Some(closing);
         PeriodChange { period, state: PeriodState::Closing, settled: settled.clone() }
     }
 

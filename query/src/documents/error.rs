@@ -34,6 +34,15 @@ pub enum DocumentError {
         /// The currencies.
         known: String,
     },
+    /// No document has that number.
+    #[error(
+        "there is no invoice or credit note {number:?}; `stempoint invoices` lists them, and `stempoint invoice \
+         CUSTOMER YYYY-MM` prints a customer's month"
+    )]
+    UnknownNumber {
+        /// What was asked for.
+        number: String,
+    },
     /// The month has no invoices yet.
     #[error(
         "{period} is not closed, so its invoices have no numbers yet; `stempoint period close {period}` issues them"

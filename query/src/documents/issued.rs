@@ -129,14 +129,14 @@ async fn tax_of(session: &Session, customer: &str) -> Result<Option<Tax>, Docume
     Ok(None)
 }
 
-fn tax(batch: &RecordBatch, table: &'static str, row: usize) -> Result<Option<Tax>, DocumentError> {
+pub(super) fn tax(batch: &RecordBatch, table: &'static str, row: usize) -> Result<Option<Tax>, DocumentError> {
     let Some(name) = text(&texts(batch, "tax_name", table)?, row) else { return Ok(None) };
     let rate = decimal(batch, table, "tax_rate", row)?;
     let rate = Share::from_pico(rate).ok_or_else(|| missing(table, "tax_rate"))?;
     Ok(Some(Tax { name, rate }))
 }
 
-fn money(batch: &RecordBatch, column: &str, row: usize) -> Result<Amount, DocumentError> {
+pub(super) fn money(batch: &RecordBatch, column: &str, row: usize) -> Result<Amount, DocumentError> {
     Amount::from_pico(decimal(batch, "invoices", column, row)?).map_err(|_| missing("invoices", column))
 }
 
@@ -145,7 +145,7 @@ fn decimal(batch: &RecordBatch, table: &'static str, column: &str, row: usize) -
     array.map(|array| array.value(row)).ok_or_else(|| missing(table, column))
 }
 
-fn time(batch: &RecordBatch, column: &str, row: usize) -> Result<Option<Instant>, DocumentError> {
+pub(super) fn time(batch: &RecordBatch, column: &str, row: usize) -> Result<Option<Instant>, DocumentError> {
     let array = batch.column_by_name(column).and_then(|array| array.as_primitive_opt::<TimestampMicrosecondType>());
     let array = array.ok_or_else(|| missing("invoices", column))?;
     Ok(array.is_valid(row).then(|| array.value(row)).and_then(Instant::from_us))

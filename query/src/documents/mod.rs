@@ -1,5 +1,5 @@
-//! Documents that are made from the books: invoices, statements of earnings,
-//! the trial balance.
+//! Documents that are made from the books: invoices, credit notes, statements
+//! of earnings, the trial balance.
 //!
 //! Invariants: a document shows one ledger version and says which; each line
 //! comes with the query that gives the same figures; what is left out because
@@ -7,6 +7,8 @@
 //! total.
 
 mod collect;
+mod credit_note;
+mod document;
 mod earnings;
 mod error;
 mod figures;
@@ -22,6 +24,8 @@ mod stored;
 pub(crate) mod sums;
 mod trial_balance;
 
+pub use credit_note::{CreditItem, CreditLine, CreditNote, CreditUse};
+pub use document::{Document, Subject};
 pub use earnings::earnings;
 pub use error::DocumentError;
 pub use invoice::invoice;

@@ -1,6 +1,7 @@
 //! Questions to small books on disk: what is visible, what may be run, what
 //! comes out, and the documents to the byte.
 
+mod credit_notes;
 mod deep;
 mod documents;
 mod exact;

@@ -5,9 +5,9 @@ use std::path::PathBuf;
 use stempoint_query::documents::{DocumentFormat, Issuer, Letterhead, Statement, attached, earnings, invoice, render};
 
 use crate::documents::{HOSTILE, LONG, books, request};
-use crate::{golden, pictures};
+use crate::{credit_notes, golden, pictures};
 
-fn letterhead() -> Letterhead {
+pub fn letterhead() -> Letterhead {
     let texts = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect();
     Letterhead {
         issuer: Some(Issuer {
@@ -50,10 +50,26 @@ fn written(name: &str, statement: &Statement, letterhead: &Letterhead) -> (Vec<u
     (pdf, path)
 }
 
+/// The credit notes, written to files.
+async fn credit_notes(kind: &str) -> Vec<(&'static str, PathBuf)> {
+    let books = credit_notes::books();
+    let session = books.session(None).await.unwrap();
+    let mut files = Vec::new();
+    for (name, note) in credit_notes::notes(&session).await {
+        let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("{kind}-{name}.pdf"));
+        std::fs::write(&path, note.render(&letterhead(), DocumentFormat::Pdf)).unwrap();
+        files.push((name, path));
+    }
+    files
+}
+
 #[tokio::test]
 async fn pages_look_as_the_pictures_say() {
     if !pictures::has("pdftoppm", "pdf::pages_look_as_the_pictures_say") {
         return;
+    }
+    for (name, path) in credit_notes("look").await {
+        pictures::check(name, &path, 3);
     }
     for (name, statement, letterhead) in documents().await {
         let (_, path) = written(&format!("look-{name}"), &statement, &letterhead);
@@ -65,6 +81,9 @@ async fn pages_look_as_the_pictures_say() {
 async fn the_text_of_the_pages_is_as_the_files_say() {
     if !pictures::has("pdftotext", "pdf::the_text_of_the_pages_is_as_the_files_say") {
         return;
+    }
+    for (name, path) in credit_notes("text").await {
+        golden::check(&format!("pdf/{name}.txt"), &pictures::text(&path));
     }
     for (name, statement, letterhead) in documents().await {
         let (_, path) = written(&format!("text-{name}"), &statement, &letterhead);

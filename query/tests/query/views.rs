@@ -255,8 +255,8 @@ async fn audit_views_show_each_difference() {
         (
             "audit_conservation",
             "meter",
-            "meter,model,gpu,region,used,not_settled,charged,unrated,waived,not_billed,difference\n\
-             requests,code-1,,,3,1,0,0,1,1,0\ntokens.input,code-1,,,22,5,13,4,0,0,0\n",
+            "meter,model,gpu,region,used,not_settled,corrected,charged,unrated,waived,not_billed,difference\n\
+             requests,code-1,,,3,1,0,0,0,1,1,0\ntokens.input,code-1,,,22,5,0,13,4,0,0,0\n",
         ),
         (
             "audit_sides",

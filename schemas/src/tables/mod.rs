@@ -5,6 +5,7 @@
 
 mod budgets;
 mod commits;
+mod corrections;
 mod ingest;
 mod receivables;
 mod settlement;
@@ -16,6 +17,7 @@ use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
 
 pub use budgets::{ALERTS, BUDGETS};
 pub use commits::{COMMITS, shard_fields};
+pub use corrections::CORRECTIONS;
 pub use ingest::{API_CALLS, DUPLICATES, GPU_USAGE, HEARTBEATS, REJECTS};
 pub use receivables::{ALLOCATIONS, INVOICES, PAYMENTS, TERMS};
 pub use settlement::{CHARGE_MODELS, CHARGES, CONTROL, JOURNAL, PERIODS, PRICES};
@@ -94,7 +96,7 @@ pub struct Table {
 }
 
 /// All tables, in the order in which documents list them.
-pub const ALL: [&Table; 18] = [
+pub const ALL: [&Table; 19] = [
     &API_CALLS,
     &GPU_USAGE,
     &HEARTBEATS,
@@ -112,18 +114,20 @@ pub const ALL: [&Table; 18] = [
     &ALLOCATIONS,
     &BUDGETS,
     &ALERTS,
+    &CORRECTIONS,
     &COMMITS,
 ];
 
 /// Settlement's tables, in the order in which the rows of one control event
 /// enter its Merkle tree.
-pub const SETTLEMENT: [&Table; 12] = [
+pub const SETTLEMENT: [&Table; 13] = [
     &CONTROL,
     &PRICES,
     &CHARGE_MODELS,
     &PERIODS,
     &TERMS,
     &BUDGETS,
+    &CORRECTIONS,
     &CHARGES,
     &INVOICES,
     &PAYMENTS,

@@ -5,11 +5,13 @@ use super::{Column, Encoding, Kind, Table, WrittenBy, column, decimal, delta, so
 
 pub(super) const OFFSET: Column =
     delta("_offset", Kind::Long, "Offset of the control event that this row follows from.");
-const METER: Column = text("meter", "What is counted, for example tokens.input.");
-const MODEL: Column = some_text("model", "Dimension: the model; null where the meter has no such dimension.");
-const GPU: Column = some_text("gpu", "Dimension: the class of GPU; null where the meter has no such dimension.");
-const REGION: Column = some_text("region", "Dimension: where it ran; null where it was not reported.");
-const PERIOD: Column = text("period", "Billing period: a calendar month in UTC, for example 2023-11.");
+pub(super) const METER: Column = text("meter", "What is counted, for example tokens.input.");
+pub(super) const MODEL: Column =
+    some_text("model", "Dimension: the model; null where the meter has no such dimension.");
+pub(super) const GPU: Column =
+    some_text("gpu", "Dimension: the class of GPU; null where the meter has no such dimension.");
+pub(super) const REGION: Column = some_text("region", "Dimension: where it ran; null where it was not reported.");
+pub(super) const PERIOD: Column = text("period", "Billing period: a calendar month in UTC, for example 2023-11.");
 const PRICE: Column = some_text("price", "The price row that applied (prices.price); null where none did.");
 pub(super) const CURRENCY: Column = text("currency", "The currency in which the customer is rated.");
 pub(super) const STATISTICS: &[&str] = &["_offset"];

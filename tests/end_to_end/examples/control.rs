@@ -16,7 +16,7 @@ use stempoint_schemas::proto;
 use stempoint_schemas::time::{Instant, Month};
 use stempoint_schemas::watermark::Watermarks;
 
-use super::money;
+use super::{correction, money};
 use crate::rows::texts;
 
 /// Everything that follows from a control event that is the first on its log.
@@ -27,7 +27,7 @@ pub fn follow(event: &str, input: &Value) -> Value {
     let decoded = proto::ControlEvent::decode(&bytes[..]).expect("what was encoded can be decoded");
     let act = from_proto(&decoded).expect("an example is valid");
     assert_eq!(to_proto(&decoded.id, &act).encode_to_vec(), bytes, "the act gives the bytes back");
-    let (tables, leaves) = settle(source, &bytes, text(input, "recorded_at"));
+    let (tables, leaves) = settle(source, &bytes, input);
     json!({
         "id": decoded.id,
         "key": source,
@@ -57,6 +57,7 @@ fn bytes(event: &str, source: &str, input: &Value) -> Vec<u8> {
             Act::Closing(month(input), Watermarks::from_vec(marks.collect()))
         }
         "closed" => Act::Closed(month(input)),
+        "correction" => correction::act(input),
         "terms" | "payment" | "credit" | "budget" => money::act(event, input).expect("an act of that kind"),
         _ => Act::Waive(Waive {
             meter: Meter::from_name(text(input, "meter")).expect("a meter"),
@@ -98,15 +99,17 @@ fn price_as_json(price: &BookPrice) -> Value {
 
 /// Hands the event to a settlement that has seen nothing; gives the rows by
 /// table, and their leaves in the Merkle tree.
-fn settle(source: &str, bytes: &[u8], recorded_at: &str) -> (Value, Vec<String>) {
+fn settle(source: &str, bytes: &[u8], input: &Value) -> (Value, Vec<String>) {
     let mut settlement = Settlement::new("USD");
-    let recorded_us = Instant::parse(recorded_at).expect("recorded_at").us();
-    let record = ControlRecord { offset: 0, recorded_us, key: Some(source.as_bytes()), value: bytes };
+    let recorded_us = Instant::parse(text(input, "recorded_at")).expect("recorded_at").us();
+    let offset = settled_before(&mut settlement, recorded_us, input);
+    let record = ControlRecord { offset, recorded_us, key: Some(source.as_bytes()), value: bytes };
     let pending = settlement.read(record);
     let supply = match &pending.need {
         Need::Nothing => Supply::Nothing,
         Need::Charges(_) => Supply::Charges(Vec::new()),
         Need::Usage { .. } => Supply::Usage(Default::default()),
+        Need::Row(_) => Supply::Row(Some(correction::row(input))),
     };
     let outcome = settlement.apply(pending, supply).expect("nothing overflows");
     let (mut tables, mut leaves) = (serde_json::Map::new(), Vec::new());
@@ -115,6 +118,18 @@ fn settle(source: &str, bytes: &[u8], recorded_at: &str) -> (Value, Vec<String>)
         tables.insert(table.name.to_owned(), json!(texts(&batch)));
     }
     (tables.into(), leaves)
+}
+
+/// Settles up to the offset that an example says was settled before its event;
+/// gives the event's own offset.
+fn settled_before(settlement: &mut Settlement, recorded_us: i64, input: &Value) -> u64 {
+    let Some(to) = input["settled_to"].as_u64() else { return 0 };
+    let batch = settle_event("settlement/leader", &Watermarks::from_vec(vec![to]));
+    let (key, value) = batch.iter().next().expect("one record");
+    let record = ControlRecord { offset: 0, recorded_us, key: Some(key), value };
+    let pending = settlement.read(record);
+    settlement.apply(pending, Supply::Usage(Default::default())).expect("nothing overflows");
+    1
 }
 
 fn as_json(act: &Act) -> Value {
@@ -139,6 +154,7 @@ fn as_json(act: &Act) -> Value {
             json!({ "period": period.to_string(), "watermarks": watermarks.to_string() })
         }
         Act::Closed(period) => json!({ "period": period.to_string() }),
+        Act::Correction(order) => correction::as_json(order),
         Act::Terms(..) | Act::Payment(_) | Act::Credit(_) | Act::Budget(_) => money::as_json(act),
     }
 }

@@ -5,6 +5,8 @@
 
 mod adjustments;
 mod alerts;
+mod corrections;
+mod event;
 mod receivables;
 mod what_if;
 
@@ -34,6 +36,7 @@ use stempoint_store::ledger::{Ledger, bounds};
 use super::error::SettleError;
 
 pub use alerts::{AlertPlace, StoredAlert, stored_alerts};
+pub use event::find as usage_event;
 pub use what_if::{WhatIfError, what_if};
 
 /// The state machine as the head says, from the tables as they are known now.
@@ -69,6 +72,7 @@ pub fn settlement(
     adjustments::adjustments(ledger, &mut settlement, from..head.control_offset)?;
     receivables::receivables(ledger, &mut settlement, head.control_offset)?;
     alerts::alerts(ledger, &mut settlement, head.control_offset)?;
+    corrections::corrections(ledger, &mut settlement, head.control_offset)?;
     Ok(settlement)
 }
 

@@ -1,11 +1,12 @@
 //! Settlement's rows as record batches, in the order in which its Merkle tree
 //! takes them: the control event, prices, charge models, periods, terms, budgets,
-//! charges, documents, payments, allocations, postings, alerts.
+//! corrections, charges, documents, payments, allocations, postings, alerts.
 //!
 //! Invariant 5: the batches are a function of the outcome alone.
 
 mod budgets;
 mod charge_models;
+mod corrections;
 mod receivables;
 
 use std::hash::Hash;
@@ -40,6 +41,7 @@ pub fn batches(settlement: &Settlement, outcome: &Outcome) -> Result<Vec<(&'stat
     }
     batches.extend(receivables::terms(settlement, outcome)?);
     batches.extend(budgets::budget(settlement, outcome)?);
+    batches.extend(corrections::batch(settlement, outcome)?);
     if !outcome.charges.is_empty() {
         batches.push((&CHARGES, charges(settlement, outcome.control.offset, &outcome.charges)?));
     }

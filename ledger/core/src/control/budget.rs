@@ -2,11 +2,9 @@
 //!
 //! Invariant: what is written is read back as the same act.
 
-use stempoint_schemas::decimal::shorten;
-use stempoint_schemas::money::Quantity;
 use stempoint_schemas::proto;
 
-use super::money::{amount, currency, plain};
+use super::money::{amount, currency, plain, quantity};
 use super::{meter_from, period_from};
 use crate::budget::{Budget, BudgetOrder, Measure};
 
@@ -48,8 +46,4 @@ pub(super) fn budget_to(order: &BudgetOrder) -> proto::Budget {
         }
     }
     wire
-}
-
-fn quantity(text: &str) -> Result<Quantity, String> {
-    Quantity::parse(text).map_err(|error| format!("quantity {:?}: {error}", shorten(text)))
 }

@@ -4,6 +4,7 @@
 //! applied now is for [`crate::settlement`] to say.
 
 mod budget;
+mod correction;
 mod money;
 mod prices;
 
@@ -18,9 +19,11 @@ use stempoint_schemas::watermark::Watermarks;
 
 use crate::book::{self, PriceBook};
 use crate::budget::BudgetOrder;
+use crate::correction::CorrectionOrder;
 use crate::receivables::{CreditOrder, PaymentOrder};
 use crate::terms::Terms;
 use budget::{budget_from, budget_to};
+use correction::{correction_from, correction_to};
 use money::{credit_from, credit_to, payment_from, payment_to, terms_from, terms_to};
 pub(crate) use prices::percent;
 use prices::{price_from, price_to};
@@ -49,6 +52,8 @@ pub enum Act {
     Credit(CreditOrder),
     /// Set a customer's budget, or end it.
     Budget(BudgetOrder),
+    /// Take a usage event back, or charge it otherwise.
+    Correction(CorrectionOrder),
 }
 
 /// Which unrated usage is given up.
@@ -77,6 +82,7 @@ impl Act {
             Act::Payment(_) => "payment",
             Act::Credit(_) => "credit",
             Act::Budget(_) => "budget",
+            Act::Correction(_) => "correction",
         }
     }
 }
@@ -97,6 +103,7 @@ pub fn from_proto(event: &proto::ControlEvent) -> Result<Act, String> {
         Act::PriceBook(book) => book.check().map_err(|e| e.to_string())?,
         Act::Terms(_, terms) => terms.check()?,
         Act::Budget(order) => order.check()?,
+        Act::Correction(CorrectionOrder { replacement: Some(replacement), .. }) => replacement.check()?,
         _ => {}
     }
     Ok(act)
@@ -118,6 +125,7 @@ pub fn applied_from_proto(event: &proto::ControlEvent) -> Result<Act, String> {
         Some(Wire::Payment(wire)) => payment_from(wire).map(Act::Payment),
         Some(Wire::Credit(wire)) => credit_from(wire).map(Act::Credit),
         Some(Wire::Budget(wire)) => budget_from(wire).map(Act::Budget),
+        Some(Wire::Correction(wire)) => correction_from(wire).map(Act::Correction),
         None => Err("the event has no act that these rules know".to_owned()),
     }
 }
@@ -142,6 +150,7 @@ pub fn to_proto(id: &str, act: &Act) -> proto::ControlEvent {
         Act::Payment(order) => Wire::Payment(payment_to(order)),
         Act::Credit(order) => Wire::Credit(credit_to(order)),
         Act::Budget(order) => Wire::Budget(budget_to(order)),
+        Act::Correction(order) => Wire::Correction(correction_to(order)),
     };
     proto::ControlEvent { id: id.to_owned(), act: Some(act) }
 }

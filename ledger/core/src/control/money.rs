@@ -4,7 +4,7 @@
 
 use stempoint_schemas::decimal::shorten;
 use stempoint_schemas::event::is_plain_text;
-use stempoint_schemas::money::{Amount, Share};
+use stempoint_schemas::money::{Amount, Quantity, Share};
 use stempoint_schemas::proto;
 use stempoint_schemas::time::Instant;
 
@@ -98,4 +98,8 @@ pub(super) fn currency(code: &str) -> Result<String, String> {
 
 pub(super) fn amount(text: &str) -> Result<Amount, String> {
     Amount::parse(text).map_err(|error| format!("amount {:?}: {error}", shorten(text)))
+}
+
+pub(super) fn quantity(text: &str) -> Result<Quantity, String> {
+    Quantity::parse(text).map_err(|error| format!("quantity {:?}: {error}", shorten(text)))
 }

@@ -10,6 +10,7 @@ use super::charging::matches;
 use crate::budget::{Alert, BudgetOrder};
 use crate::charge::{Charge, State};
 use crate::control::{Act, Waive};
+use crate::correction::{Correction, UsagePlace, UsageRow};
 use crate::names::{Name, Names};
 use crate::period::PeriodChange;
 use crate::posting::Entry;
@@ -95,6 +96,8 @@ pub enum Need {
     },
     /// The charges below the event's offset that meet the filter.
     Charges(ChargeFilter),
+    /// The metered usage event that stands there.
+    Row(UsagePlace),
 }
 
 /// Which charges are needed.
@@ -144,6 +147,8 @@ pub enum Supply {
     Usage(Usage),
     /// For [`Need::Charges`], with names of this settlement.
     Charges(Vec<Charge>),
+    /// For [`Need::Row`]; `None` where no metered event stands there.
+    Row(Option<UsageRow>),
 }
 
 /// A control event that was read and waits for what it needs.
@@ -179,6 +184,8 @@ pub struct Outcome {
     pub terms: Option<(Option<Name>, Terms)>,
     /// A budget that it set or ended, and whose it is.
     pub budget: Option<(Name, BudgetOrder)>,
+    /// An event that it corrected.
+    pub correction: Option<Correction>,
     /// Documents that were issued, in the order of their numbers.
     pub documents: Vec<Document>,
     /// A payment that was received.
@@ -201,6 +208,7 @@ impl Outcome {
             charges: Vec::new(),
             terms: None,
             budget: None,
+            correction: None,
             documents: Vec::new(),
             payment: None,
             allocations: Vec::new(),

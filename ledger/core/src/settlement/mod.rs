@@ -10,6 +10,7 @@
 mod alerting;
 mod charging;
 mod checkpoint;
+mod correcting;
 mod event;
 mod invoicing;
 pub mod what_if;
@@ -27,6 +28,7 @@ use thiserror::Error;
 use crate::book::{Books, PriceBook};
 use crate::charge::{Charge, PriceId, Side, State};
 use crate::control::{self, Act};
+use crate::correction::Corrections;
 use crate::names::{Name, Names};
 use crate::order::sort;
 use crate::period::{PeriodChange, Periods, Unrated};
@@ -36,6 +38,7 @@ use crate::receivables::Receivables;
 use crate::terms::TermsBook;
 use alerting::Budgets;
 use charging::{charge_cell, holding, net, renamed, waive_charges};
+use correcting::Waived;
 
 pub use checkpoint::CheckpointError;
 pub use event::{Answer, ChargeFilter, ControlRecord, ControlRow, Need, Outcome, Pending, Supply};
@@ -99,6 +102,9 @@ pub struct Settlement {
     terms: TermsBook,
     receivables: Receivables,
     budgets: Budgets,
+    corrections: Corrections,
+    /// What was given up, in order.
+    waived: Vec<Waived>,
 }
 
 impl Settlement {
@@ -120,6 +126,8 @@ impl Settlement {
             terms: TermsBook::default(),
             receivables: Receivables::default(),
             budgets: Budgets::default(),
+            corrections: Corrections::default(),
+            waived: Vec::new(),
         }
     }
 
@@ -196,13 +204,13 @@ impl Settlement {
             match control::applied_from_proto(&event).map_err(failed)? {
                 Act::PriceBook(book) => self.put_in_force(record.offset, book),
                 Act::Settle(watermarks) => self.settled = self.settled.merged(&watermarks),
-                Act::Waive(_) => {}
+                Act::Waive(waive) => self.note_waiver(record.offset, &waive),
                 Act::Closing(period, watermarks) => _ = self.begin_closing(period, &watermarks),
                 Act::Closed(period) => _ = self.periods.close(period),
                 Act::Terms(customer, terms) => _ = self.set_terms(customer.as_deref(), terms),
                 Act::Budget(order) => _ = self.set_budget(record.offset, &order),
                 // What they did stands in tables of their own.
-                Act::Payment(_) | Act::Credit(_) => {}
+                Act::Payment(_) | Act::Credit(_) | Act::Correction(_) => {}
             }
         }
         Ok(())
@@ -325,6 +333,7 @@ impl Settlement {
             Act::Payment(order) => self.receivables.check_payment(order, &self.names, recorded_us)?,
             Act::Credit(order) => self.receivables.check_credit(order, &self.names)?,
             Act::Budget(order) => self.check_budget(order)?,
+            Act::Correction(order) => self.check_correction(order)?,
             Act::PriceBook(_) | Act::Settle(_) | Act::Waive(_) | Act::Terms(..) => {}
         }
         Ok(act)
@@ -343,6 +352,7 @@ impl Settlement {
                 Need::Charges(self.charges_of(book))
             }
             Act::Waive(waive) => Need::Charges(ChargeFilter::Unrated(waive.clone())),
+            Act::Correction(order) => Need::Row(order.place),
             Act::Closed(_) | Act::Terms(..) | Act::Payment(_) | Act::Credit(_) | Act::Budget(_) => Need::Nothing,
         }
     }
@@ -373,6 +383,9 @@ impl Settlement {
     /// Handles a pending event with what it needed.
     pub fn apply(&mut self, mut pending: Pending, supply: Supply) -> Result<Outcome, SettlementError> {
         let offset = pending.row.offset;
+        if let Some(problem) = self.problem_with(&pending, &supply) {
+            return Ok(self.refuse(pending, problem));
+        }
         let mut outcome = Outcome::of(pending.row.clone());
         if let Some(act) = pending.act.take() {
             let done = match act {
@@ -382,7 +395,11 @@ impl Settlement {
                     self.put_in_force(offset, book);
                     self.rerate(supply)
                 }
-                Act::Waive(waive) => waive_charges(&waive, supply),
+                Act::Waive(waive) => {
+                    self.note_waiver(offset, &waive);
+                    waive_charges(&waive, supply)
+                }
+                Act::Correction(order) => self.correct(order, supply, &mut outcome),
                 Act::Closing(period, watermarks) => {
                     let done = self.settle(&watermarks, supply);
                     outcome.period = Some(self.begin_closing(period, &watermarks));
@@ -416,6 +433,14 @@ impl Settlement {
         }
         self.note(&pending);
         Ok(outcome)
+    }
+
+    /// Why an event that could be done by itself cannot be with what it needed.
+    fn problem_with(&mut self, pending: &Pending, supply: &Supply) -> Option<String> {
+        match (&pending.act, supply) {
+            (Some(Act::Correction(order)), Supply::Row(row)) => self.check_corrected(order, row.as_ref()).err(),
+            _ => None,
+        }
     }
 
     /// Posts charges in the order in which tables hold them.
@@ -494,6 +519,7 @@ fn kind_of(event: &proto::ControlEvent) -> &'static str {
         Some(Wire::Payment(_)) => "payment",
         Some(Wire::Credit(_)) => "credit",
         Some(Wire::Budget(_)) => "budget",
+        Some(Wire::Correction(_)) => "correction",
         None => "unknown",
     }
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use stempoint_core::budget::Alert;
 use stempoint_core::charge::{Charge, ChargeKey, PriceId, Side, State};
+use stempoint_core::correction::{Correction, Metered, UsagePlace};
 use stempoint_core::names::{Name, Names};
 use stempoint_core::posting::Account;
 use stempoint_core::receivables::{Allocation, Document, Payment};
@@ -13,6 +14,7 @@ use stempoint_schemas::meter::{Dimension, Meter};
 use stempoint_schemas::money::{Amount, Quantity};
 use stempoint_schemas::time::{Hour, Month};
 
+use crate::corrected::stored;
 use crate::model::Rated;
 use crate::scenario::{Place, Row, named_of};
 use crate::watched::AlertRow;
@@ -38,6 +40,9 @@ pub struct Books {
     adjustments: Vec<(String, Month, Amount)>,
     /// Alerts with the control event and the customer of each.
     alerts: Vec<(u64, String, Alert)>,
+    /// Corrections: where the event stands, the control event, and what is
+    /// charged since.
+    corrections: Vec<(UsagePlace, u64, Option<Metered>)>,
     /// The texts that the receivables have.
     stored_names: Names,
 }
@@ -67,6 +72,18 @@ fn moved((documents, payment, allocations): &Changes, from: &Names, to: &mut Nam
     (documents, payment, allocations)
 }
 
+/// The same with names of another state.
+fn renamed(put: Metered, from: &Names, to: &mut Names) -> Metered {
+    let mut name = |name: Name| to.intern_some(from.text(name));
+    let Dimensions { model, gpu, region } = put.dimensions;
+    Metered {
+        customer: name(put.customer),
+        provider: name(put.provider),
+        dimensions: Dimensions { model: name(model), gpu: name(gpu), region: name(region) },
+        ..put
+    }
+}
+
 impl Books {
     pub fn new() -> Books {
         Books {
@@ -78,6 +95,7 @@ impl Books {
             receivables: Vec::new(),
             adjustments: Vec::new(),
             alerts: Vec::new(),
+            corrections: Vec::new(),
             stored_names: Names::default(),
         }
     }
@@ -90,6 +108,7 @@ impl Books {
         let supply = match &pending.need {
             Need::Nothing => Supply::Nothing,
             Need::Usage { from, to } => Supply::Usage(self.usage(from.get(0), to.get(0))),
+            Need::Row(place) => Supply::Row(stored(&self.rows, place.offset)),
             Need::Charges(filter) => {
                 let filter = filter.clone();
                 Supply::Charges(self.charges_for(&filter))
@@ -167,6 +186,10 @@ impl Books {
         }
         let changes = (outcome.documents.clone(), outcome.payment.clone(), outcome.allocations.clone());
         self.receivables.push(moved(&changes, names, &mut self.stored_names));
+        if let Some(Correction { order, put, .. }) = &outcome.correction {
+            let put = put.map(|put| renamed(put, names, &mut self.stored_names));
+            self.corrections.push((order.place, outcome.control.offset, put));
+        }
         for alert in &outcome.alerts {
             self.alerts.push((outcome.control.offset, text(alert.customer), alert.clone()));
         }
@@ -225,6 +248,10 @@ impl Books {
             for allocation in &allocations {
                 settlement.restore_allocation(allocation).unwrap();
             }
+        }
+        for (place, at, put) in &self.corrections {
+            let put = put.map(|put| renamed(put, &self.stored_names, settlement.names_mut()));
+            settlement.restore_correction(*place, *at, put);
         }
         for (_, customer, alert) in &self.alerts {
             let customer = settlement.names_mut().intern(customer);

@@ -5,10 +5,12 @@
 //! Guards invariants 1 to 5 and 7 to 9 of the core: conservation, balance,
 //! append-only corrections, exact rounding wherever settlements were cut,
 //! closed months that never change, invoices without gaps that are paid as they
-//! say, thresholds that are crossed once, answers to repeats and conflicts, and the same books after a restart.
+//! say, events that are taken back once, thresholds that are crossed once, answers to repeats and conflicts, and the
+//! same books after a restart.
 
 mod adjustments;
 mod books;
+mod corrected;
 mod model;
 mod owed;
 mod restored;
@@ -17,7 +19,7 @@ mod watched;
 
 use proptest::prelude::*;
 use prost::Message;
-use stempoint_core::control::{Act, Waive, to_proto};
+use stempoint_core::control::{Act, Waive};
 use stempoint_core::receivables::{CreditOrder, PaymentOrder};
 use stempoint_core::settlement::Answer;
 use stempoint_core::terms::{Tax, Terms};
@@ -27,13 +29,10 @@ use stempoint_schemas::time::{Hour, Month};
 use stempoint_schemas::watermark::Watermarks;
 
 use books::Books;
+use corrected::corrected_step;
 use model::Model;
 use owed::CENT;
-use scenario::{BookSpec, Step, book, models, month, named_of, owed_step, row, step, watched_step};
-
-fn encoded(id: &str, act: &Act) -> Vec<u8> {
-    to_proto(id, act).encode_to_vec()
-}
+use scenario::{BookSpec, Step, book, encoded, models, month, named_of, owed_step, row, step, watched_step};
 
 /// Does the steps on both and compares them after each; gives the books and
 /// the model.
@@ -101,6 +100,7 @@ fn play(steps: &[Step]) -> (Books, Model) {
                 let answer = if is_done { Answer::Applied } else { Answer::Refused };
                 assert_eq!(books.handle(&encoded(&id, &Act::Budget(order))), answer);
             }
+            Step::Correct(spec) => corrected::correct(&mut books, &mut model, spec),
             Step::Refused => {
                 let event = stempoint_schemas::proto::ControlEvent { id, act: None };
                 assert_eq!(books.handle(&event.encode_to_vec()), Answer::Refused);
@@ -265,6 +265,13 @@ proptest! {
     /// The same of histories in which most steps are about budgets.
     #[test]
     fn alerts_agree_with_the_slow_model(spec in dear_book(), steps in prop::collection::vec(watched_step(), 5..40)) {
+        let steps: Vec<Step> = std::iter::once(Step::Book(spec)).chain(steps).collect();
+        play(&steps);
+    }
+
+    /// The same of histories in which most steps correct events.
+    #[test]
+    fn corrections_agree_with_the_slow_model(spec in book(), steps in prop::collection::vec(corrected_step(), 5..30)) {
         let steps: Vec<Step> = std::iter::once(Step::Book(spec)).chain(steps).collect();
         play(&steps);
     }

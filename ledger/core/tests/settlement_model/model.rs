@@ -8,6 +8,7 @@ use stempoint_schemas::meter::Meter;
 use stempoint_schemas::time::Month;
 
 use crate::adjustments::{Adjustments, UsedKey};
+use crate::corrected::Sent;
 use crate::owed::Owed;
 use crate::scenario::{BookSpec, Place, Row};
 use crate::watched::{Totals, Watched};
@@ -32,6 +33,8 @@ pub struct Item {
     period: Month,
     /// Taken back: what was billed in a month that is closed.
     negative: bool,
+    /// Which row of those that were sent.
+    origin: usize,
 }
 
 /// The slow model.
@@ -42,6 +45,8 @@ pub struct Model {
     /// What stays because its month was closed, and what takes it back.
     pub fixed: Vec<Item>,
     pub books: Vec<BookSpec>,
+    /// Every row that was settled, in order.
+    pub sent: Vec<Sent>,
     pub closing: Option<Month>,
     pub last_closed: Option<Month>,
     pub owed: Owed,
@@ -107,13 +112,37 @@ impl Model {
         for row in rows {
             let month = row.hour().month();
             let period = first.map_or(month, |first| first.max(month));
-            for (meter, quantity) in row.quantities().into_iter().enumerate() {
-                if quantity != 0 {
-                    let rated = Model::rate(&self.books, row, meter);
-                    self.items.push(Item { row: row.clone(), meter, rated, period, negative: false });
-                }
+            self.add(row, period, self.sent.len());
+            self.sent.push(Sent { now: Some(row.clone()), period });
+        }
+        self.adjust();
+    }
+
+    fn add(&mut self, row: &Row, period: Month, origin: usize) {
+        for (meter, quantity) in row.quantities().into_iter().enumerate() {
+            if quantity != 0 {
+                let rated = Model::rate(&self.books, row, meter);
+                self.items.push(Item { row: row.clone(), meter, rated, period, negative: false, origin });
             }
         }
+    }
+
+    /// Takes a row out of the list, and puts what it should have said into it.
+    pub fn correct(&mut self, which: usize, put: Option<Row>) {
+        let (gone, stay) = std::mem::take(&mut self.items).into_iter().partition(|item| item.origin == which);
+        self.items = stay;
+        let open = |period: Month| self.last_closed.map_or(period, |last| period.max(last.next()));
+        let gone: Vec<Item> = gone;
+        for item in gone.into_iter().filter(|item| open(item.period) != item.period) {
+            let period = open(item.period);
+            self.fixed.push(item.clone());
+            self.fixed.push(Item { negative: true, period, ..item });
+        }
+        let period = open(self.sent[which].period);
+        if let Some(row) = &put {
+            self.add(row, period, which);
+        }
+        self.sent[which] = Sent { now: put, period };
         self.adjust();
     }
 

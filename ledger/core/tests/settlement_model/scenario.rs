@@ -2,13 +2,16 @@
 //! scenario consists, in a small world where numbers stand for names.
 
 use proptest::prelude::*;
+use prost::Message;
 use stempoint_core::book::{BookPrice, PriceBook};
 use stempoint_core::charge::Side;
 use stempoint_core::charge_model::{ChargeModel, Charging, Tier};
+use stempoint_core::control::{Act, to_proto};
 use stempoint_schemas::meter::{Dimension, Meter};
 use stempoint_schemas::money::{Amount, Price, Quantity, Share};
 use stempoint_schemas::time::{Hour, Instant, Month};
 
+use crate::corrected::{CorrectSpec, correct_step};
 use crate::watched::BudgetSpec;
 
 /// Two hours before a month ends, so that scenarios cross into the next.
@@ -17,7 +20,7 @@ pub fn first_hour() -> i32 {
 }
 
 /// One usage row; numbers stand for names.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Row {
     pub customer: u8,
     pub provider: u8,
@@ -76,6 +79,8 @@ pub enum Step {
     Credit(u8, Option<u32>, Option<usize>),
     /// A customer's budget of that name is set or ended.
     Budget(u8, u8, Option<BudgetSpec>),
+    /// A row is taken back or changed.
+    Correct(CorrectSpec),
     /// An event without an act, which is refused.
     Refused,
     Repeat(usize),
@@ -84,6 +89,10 @@ pub enum Step {
     Restart {
         from_checkpoint: bool,
     },
+}
+
+pub fn encoded(id: &str, act: &Act) -> Vec<u8> {
+    to_proto(id, act).encode_to_vec()
 }
 
 /// The month of the first hours, or a later one.
@@ -159,6 +168,7 @@ pub fn step() -> impl Strategy<Value = Step> {
         2 => (0..3_u8, prop::option::of(0..200_u32), prop::option::of(any::<usize>()))
             .prop_map(|(customer, cents, named)| Step::Credit(customer, cents, named)),
         2 => budget_step(),
+        2 => correct_step(),
         1 => Just(Step::Refused),
         1 => any::<usize>().prop_map(Step::Repeat),
         1 => any::<usize>().prop_map(Step::Conflict),

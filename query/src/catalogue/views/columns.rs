@@ -56,6 +56,7 @@ pub(super) const CONSERVATION: Columns = &[
     REGION,
     ("used", "What the usage tables hold (the meter's unit, as all that follow)."),
     ("not_settled", "Of that what is not settled yet."),
+    ("corrected", "What corrections put in place of settled usage, less what they took back."),
     ("charged", "What is charged at a price."),
     ("unrated", "What waits for a price."),
     ("waived", "What was given up."),

@@ -1,4 +1,5 @@
-//! A statement as a page: for the screen and for A4 paper.
+//! A statement as a page, for the screen and for A4 paper, and what other
+//! documents share with it.
 //!
 //! Invariants: the page needs nothing from elsewhere; every text from outside
 //! is escaped, and a policy in the page keeps browsers from running scripts
@@ -6,7 +7,7 @@
 
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 use stempoint_schemas::meter::{Dimension, Meter};
-use stempoint_schemas::profile::Item;
+use stempoint_schemas::profile::{Item, Profile};
 
 use super::words::{Words, rounding, words};
 use crate::documents::currency::minor_units;
@@ -26,6 +27,23 @@ const PUNCTUATION_SPACE: char = '\u{2008}';
 pub(crate) fn render(statement: &Statement, letterhead: &Letterhead) -> String {
     let words = words(statement);
     let title = format!("{} {} {}", words.title, statement.party, statement.period);
+    let queries = statement.lines.iter().map(|line| line.sql.as_str()).collect::<Vec<_>>();
+    let gives = "the quantity and the amount of that line";
+    page(
+        &title,
+        html! {
+            (header(statement, letterhead, &words))
+            (lines(statement))
+            (sums(statement, &words))
+            (unrated(statement))
+            @if statement.kind == Kind::Invoice { (payment(letterhead)) }
+            (appendix(words.appendix, statement.ledger_version, gives, &queries))
+        },
+    )
+}
+
+/// A page with this content.
+pub(super) fn page(title: &str, content: Markup) -> String {
     let page = html! {
         (DOCTYPE)
         html lang="en" {
@@ -34,18 +52,9 @@ pub(crate) fn render(statement: &Statement, letterhead: &Letterhead) -> String {
                 meta name="viewport" content="width=device-width, initial-scale=1";
                 meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'";
                 title { (title) }
-                style { (PreEscaped(STYLE)) (PreEscaped(page_footer(&title))) }
+                style { (PreEscaped(STYLE)) (PreEscaped(page_footer(title))) }
             }
-            body {
-                main {
-                    (header(statement, letterhead, &words))
-                    (lines(statement))
-                    (sums(statement, &words))
-                    (unrated(statement))
-                    @if statement.kind == Kind::Invoice { (payment(letterhead)) }
-                    (appendix(statement, &words))
-                }
-            }
+            body { main { (content) } }
         }
     };
     let mut text = page.into_string();
@@ -57,19 +66,10 @@ fn header(statement: &Statement, letterhead: &Letterhead, words: &Words) -> Mark
     let places = minor_units(&statement.currency);
     html! {
         header {
-            div.top {
-                p.brand { span.mark aria-hidden="true" {} (letterhead.name()) }
-                div.title {
-                    h1 { (words.title) }
-                    @if statement.issued.is_none() { p.badge { "Draft" } }
-                }
-            }
-            @if let Some(issuer) = &letterhead.issuer {
-                address { @for detail in issuer.details() { (detail) br; } }
-            }
+            (top(letterhead, words.title, statement.issued.is_none()))
             div.facts {
                 dl {
-                    div.wide { dt { (words.party) } (party(statement)) }
+                    div.wide { dt { (words.party) } (party(&statement.party, statement.profile.as_ref())) }
                     div { dt { "Period" } dd { (days(statement.period)) small { "UTC" } } }
                     @match &statement.issued {
                         None => { div { dt { "Number" } dd { "Not finalised" } } }
@@ -82,26 +82,48 @@ fn header(statement: &Statement, letterhead: &Letterhead, words: &Words) -> Mark
                     div { dt { "Currency" } dd { (statement.currency) } }
                     div { dt { "Ledger version" } dd { (statement.ledger_version) } }
                 }
-                div.due {
-                    p { (words.total) }
-                    p.amount { (grouped(&statement.total.with_places(places))) " " small { (statement.currency) } }
-                }
+                (due(words.total, &grouped(&statement.total.with_places(places)), &statement.currency))
             }
+        }
+    }
+}
+
+/// Who sends it, and what it is.
+pub(super) fn top(letterhead: &Letterhead, title: &str, is_draft: bool) -> Markup {
+    html! {
+        div.top {
+            p.brand { span.mark aria-hidden="true" {} (letterhead.name()) }
+            div.title {
+                h1 { (title) }
+                @if is_draft { p.badge { "Draft" } }
+            }
+        }
+        @if let Some(issuer) = &letterhead.issuer {
+            address { @for detail in issuer.details() { (detail) br; } }
+        }
+    }
+}
+
+/// The box with the sum.
+pub(super) fn due(label: &str, amount: &str, currency: &str) -> Markup {
+    html! {
+        div.due {
+            p { (label) }
+            p.amount { (amount) " " small { (currency) } }
         }
     }
 }
 
 /// The party: by name and address where they are known, and as the books
 /// know it.
-fn party(statement: &Statement) -> Markup {
-    let known = statement.profile.as_ref();
+pub(super) fn party(party: &str, known: Option<&Profile>) -> Markup {
     let name = known.and_then(|profile| profile.get(Item::Name));
     html! {
-        dd.party { (name.unwrap_or(&statement.party)) }
+        dd.party { (name.unwrap_or(party)) }
         @if let Some(profile) = known {
             @for line in profile.address_lines() { dd.detail { (line) } }
             @if let Some(id) = profile.get(Item::TaxId) { dd.detail { small { "Tax id" } (id) } }
-            @if name.is_some() { dd.detail { small { "Account" } (statement.party) } }
+            @if name.is_some() { dd.detail { small { "Account" } (party) } }
         }
     }
 }
@@ -234,21 +256,22 @@ fn payment(letterhead: &Letterhead) -> Markup {
     }
 }
 
-fn appendix(statement: &Statement, words: &Words) -> Markup {
+/// The queries of all lines, and what they give.
+pub(super) fn appendix(title: &str, version: i64, gives: &str, queries: &[&str]) -> Markup {
     html! {
         footer {
-            h2 { (words.appendix) }
+            h2 { (title) }
             p {
-                "This document shows ledger version " strong { (statement.ledger_version) }
+                "This document shows ledger version " strong { (version) }
                 ", which never changes. Run any of the queries below on it with "
-                code { "stempoint sql \"…\" --version " (statement.ledger_version) }
-                " or with any reader of the open tables: it gives the quantity and the amount of that line, now and in years."
+                code { "stempoint sql \"…\" --version " (version) }
+                " or with any reader of the open tables: it gives " (gives) ", now and in years."
             }
-            @if !statement.lines.is_empty() {
+            @if !queries.is_empty() {
                 input type="checkbox" id="queries";
                 label for="queries" { "Show the query of each line" }
                 ol.queries {
-                    @for line in &statement.lines { li { code { (line.sql) } } }
+                    @for sql in queries { li { code { (sql) } } }
                 }
             }
         }
@@ -257,18 +280,18 @@ fn appendix(statement: &Statement, words: &Words) -> Markup {
 
 /// Numbers of one column: their points stand below each other, and what is
 /// finer than the currency's smallest unit is set in a lighter colour.
-struct Figures {
+pub(super) struct Figures {
     places: usize,
     fraction: usize,
 }
 
 impl Figures {
-    fn new(numbers: impl Iterator<Item = String>, places: u32) -> Figures {
+    pub(super) fn new(numbers: impl Iterator<Item = String>, places: u32) -> Figures {
         let fraction = numbers.map(|number| fraction_of(&number).len()).max().unwrap_or(0);
         Figures { places: places as usize, fraction }
     }
 
-    fn show(&self, number: &str) -> Markup {
+    pub(super) fn show(&self, number: &str) -> Markup {
         let whole = grouped(number.split_once('.').map_or(number, |(whole, _)| whole));
         let fraction = fraction_of(number);
         let (main, fine) = fraction.split_at(self.places.min(fraction.len()));

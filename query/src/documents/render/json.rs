@@ -7,7 +7,7 @@
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 use stempoint_schemas::meter::Dimension;
-use stempoint_schemas::profile::Item;
+use stempoint_schemas::profile::{Item, Profile};
 
 use crate::documents::currency::minor_units;
 use crate::documents::letterhead::{Issuer, Letterhead};
@@ -50,7 +50,7 @@ struct Document<'a> {
 
 /// Who the party is, as far as it is known now.
 #[derive(Serialize)]
-struct Details<'a> {
+pub(super) struct Details<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     name: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -60,7 +60,7 @@ struct Details<'a> {
 }
 
 #[derive(Serialize)]
-struct DocumentIssuer<'a> {
+pub(super) struct DocumentIssuer<'a> {
     name: &'a str,
     address: &'a [String],
     tax_id: Option<&'a str>,
@@ -107,11 +107,7 @@ impl Serialize for Dimensions<'_> {
 
 pub(crate) fn render(statement: &Statement, letterhead: &Letterhead) -> String {
     let party = |kind| (statement.kind == kind).then_some(statement.party.as_str());
-    let details = |kind| {
-        let profile = statement.profile.as_ref().filter(|_| statement.kind == kind)?;
-        let [name, address, tax_id] = [Item::Name, Item::Address, Item::TaxId].map(|item| profile.get(item));
-        (name.or(address).or(tax_id).is_some()).then_some(Details { name, address, tax_id })
-    };
+    let details = |kind| details(statement.profile.as_ref().filter(|_| statement.kind == kind));
     let places = minor_units(&statement.currency);
     let (issued, tax_terms) = (statement.issued.as_ref(), statement.tax_terms.as_ref());
     let document = Document {
@@ -134,13 +130,25 @@ pub(crate) fn render(statement: &Statement, letterhead: &Letterhead) -> String {
         total: statement.total.with_places(places),
         ledger_version: statement.ledger_version,
     };
+    written(&document)
+}
+
+/// The text of a document.
+pub(super) fn written(document: &impl Serialize) -> String {
     // Strings and integers under fixed keys: there is nothing that can fail.
-    let mut json = serde_json::to_string_pretty(&document).unwrap_or_default();
+    let mut json = serde_json::to_string_pretty(document).unwrap_or_default();
     json.push('\n');
     json
 }
 
-fn issuer(issuer: &Issuer) -> DocumentIssuer<'_> {
+/// What is known of a party.
+pub(super) fn details(profile: Option<&Profile>) -> Option<Details<'_>> {
+    let profile = profile?;
+    let [name, address, tax_id] = [Item::Name, Item::Address, Item::TaxId].map(|item| profile.get(item));
+    (name.or(address).or(tax_id).is_some()).then_some(Details { name, address, tax_id })
+}
+
+pub(super) fn issuer(issuer: &Issuer) -> DocumentIssuer<'_> {
     DocumentIssuer {
         name: &issuer.name,
         address: &issuer.address,

@@ -1,8 +1,9 @@
-//! Statements as text, JSON, CSV, HTML and PDF.
+//! Statements and credit notes as text, JSON, CSV, HTML and PDF.
 //!
-//! Invariant: the bytes depend on the statement and the letterhead alone; names from outside
+//! Invariant: the bytes depend on the document and the letterhead alone; names from outside
 //! cannot become markup, styles or control characters.
 
+mod credit_note;
 mod csv;
 mod html;
 mod json;
@@ -15,6 +16,7 @@ pub use pdf::attached;
 use std::fmt;
 use std::str::FromStr;
 
+use super::credit_note::CreditNote;
 use super::letterhead::Letterhead;
 use super::statement::Statement;
 use crate::output::FormatError;
@@ -77,5 +79,16 @@ pub fn render(statement: &Statement, letterhead: &Letterhead, format: DocumentFo
         DocumentFormat::Csv => csv::render(statement).into_bytes(),
         DocumentFormat::Html => html::render(statement, letterhead).into_bytes(),
         DocumentFormat::Pdf => pdf::render(statement, letterhead),
+    }
+}
+
+/// Writes a credit note that somebody gave, in the same formats.
+pub(super) fn credit_note(note: &CreditNote, letterhead: &Letterhead, format: DocumentFormat) -> Vec<u8> {
+    match format {
+        DocumentFormat::Text => credit_note::text::render(note, letterhead).into_bytes(),
+        DocumentFormat::Json => credit_note::json::render(note, letterhead).into_bytes(),
+        DocumentFormat::Csv => credit_note::csv::render(note).into_bytes(),
+        DocumentFormat::Html => credit_note::html::render(note, letterhead).into_bytes(),
+        DocumentFormat::Pdf => pdf::credit_note(note, letterhead),
     }
 }

@@ -1,4 +1,4 @@
-//! A statement for a terminal.
+//! A statement for a terminal, and what other documents share with it.
 //!
 //! Invariant: numbers stand below each other at their decimal points, sums
 //! below the amounts that they add up.
@@ -6,7 +6,7 @@
 use std::fmt::Write as _;
 
 use stempoint_schemas::money::Amount;
-use stempoint_schemas::profile::Item;
+use stempoint_schemas::profile::{Item, Profile};
 
 use crate::documents::currency::minor_units;
 use crate::documents::figures::{
@@ -17,7 +17,7 @@ use crate::documents::statement::{Kind, Line, Statement};
 use crate::output::printable;
 
 /// The narrowest rule below the headings (characters).
-const RULE_CHARS_MIN: usize = 72;
+pub(super) const RULE_CHARS_MIN: usize = 72;
 
 pub(crate) fn render(statement: &Statement, letterhead: &Letterhead) -> String {
     let mut text = String::new();
@@ -54,13 +54,7 @@ fn heading(statement: &Statement, letterhead: &Letterhead, text: &mut String) {
         (Kind::Earnings, _) => ("STATEMENT OF EARNINGS (draft, not finalised)".to_owned(), "Provider"),
     };
     let period = format!("{} ({}, UTC)", statement.period, days(statement.period));
-    let mut facts = vec![(role, printable(&statement.party))];
-    if let Some(profile) = &statement.profile {
-        facts.extend(profile.get(Item::Name).map(|name| ("Name", printable(name))));
-        let labels = std::iter::once("Address").chain(std::iter::repeat(""));
-        facts.extend(labels.zip(profile.address_lines().map(printable)));
-        facts.extend(profile.get(Item::TaxId).map(|id| ("Tax id", printable(id))));
-    }
+    let mut facts = party(role, &statement.party, statement.profile.as_ref());
     facts.push(("Period", period));
     if let Some(issued) = &statement.issued {
         facts.push(("Issued", day(issued.issued_at)));
@@ -68,6 +62,23 @@ fn heading(statement: &Statement, letterhead: &Letterhead, text: &mut String) {
     }
     facts.push(("Currency", statement.currency.clone()));
     facts.push(("Ledger version", statement.ledger_version.to_string()));
+    head(&title, facts, letterhead, text);
+}
+
+/// Who the document is for, as far as it is known.
+pub(super) fn party(role: &'static str, party: &str, profile: Option<&Profile>) -> Vec<(&'static str, String)> {
+    let mut facts = vec![(role, printable(party))];
+    if let Some(profile) = profile {
+        facts.extend(profile.get(Item::Name).map(|name| ("Name", printable(name))));
+        let labels = std::iter::once("Address").chain(std::iter::repeat(""));
+        facts.extend(labels.zip(profile.address_lines().map(printable)));
+        facts.extend(profile.get(Item::TaxId).map(|id| ("Tax id", printable(id))));
+    }
+    facts
+}
+
+/// Title, sender and facts.
+pub(super) fn head(title: &str, facts: Vec<(&'static str, String)>, letterhead: &Letterhead, text: &mut String) {
     // Writing to a string cannot fail.
     let _ = writeln!(text, "{title}\n");
     if let Some(issuer) = &letterhead.issuer {
@@ -187,7 +198,7 @@ fn column(heading: &str, cells: Vec<String>, is_number: bool) -> Vec<String> {
 
 /// Pads numbers so that their decimal points stand below each other. What is
 /// not a number is put to the right.
-fn at_the_point(cells: &[String]) -> Vec<String> {
+pub(super) fn at_the_point(cells: &[String]) -> Vec<String> {
     let is_number = |cell: &str| cell.starts_with(|c: char| c.is_ascii_digit() || c == '-');
     let fraction = |cell: &str| cell.find('.').map_or(0, |point| cell.len() - point);
     let places = cells.iter().filter(|cell| is_number(cell)).map(|cell| fraction(cell)).max().unwrap_or(0);

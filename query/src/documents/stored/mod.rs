@@ -11,9 +11,10 @@ use std::collections::BTreeMap;
 
 use stempoint_schemas::time::Month;
 
+use super::document::{Document, Subject};
 use super::letterhead::Letterhead;
-use super::render::{DocumentFormat, attached, render};
-use super::statement::{Kind, Request, Statement};
+use super::render::{DocumentFormat, attached};
+use super::statement::{Kind, Request};
 
 /// What does not come from the books.
 const NOT_OF_THE_BOOKS: [&str; 3] = ["issuer", "customer_details", "provider_details"];
@@ -25,9 +26,7 @@ type Fields = BTreeMap<String, String>;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Stored {
     /// Which document it is.
-    pub kind: Kind,
-    /// Whose month it shows.
-    pub request: Request,
+    pub subject: Subject,
     /// The ledger version that it shows.
     pub ledger_version: i64,
     format: DocumentFormat,
@@ -63,7 +62,9 @@ pub enum StoredError {
         problem: String,
     },
     /// Something is missing that says what to recompute.
-    #[error("the document does not say its {0}: it is not an invoice or a statement of earnings from stempoint")]
+    #[error(
+        "the document does not say its {0}: it is not an invoice, a credit note or a statement of earnings from stempoint"
+    )]
     Missing(&'static str),
 }
 
@@ -90,13 +91,20 @@ impl Stored {
             (None, Some(provider)) => (Kind::Earnings, provider),
             _ => return Err(StoredError::Missing("customer or provider")),
         };
-        let request = Request {
-            party: party.to_owned(),
-            period: Month::parse(said("period")?).map_err(|_| StoredError::Missing("period"))?,
-            currency: Some(said("currency")?.to_owned()),
+        // A credit that somebody gave is of no month.
+        let subject = match (kind, content.value("corrects"), content.value("period")) {
+            (Kind::Invoice, Some(_), None) => Subject::CreditNote(said("number")?.to_owned()),
+            _ => Subject::Month(
+                kind,
+                Request {
+                    party: party.to_owned(),
+                    period: Month::parse(said("period")?).map_err(|_| StoredError::Missing("period"))?,
+                    currency: Some(said("currency")?.to_owned()),
+                },
+            ),
         };
         let version = said("ledger_version")?.parse().map_err(|_| StoredError::Missing("ledger_version"))?;
-        Ok(Stored { kind, request, ledger_version: version, format, content })
+        Ok(Stored { subject, ledger_version: version, format, content })
     }
 
     /// How many lines it has, those without a price included.
@@ -107,9 +115,9 @@ impl Stored {
     /// In what it differs from what the books say now of its ledger version.
     ///
     /// # Errors
-    /// [`StoredError`] does not occur with statements that were made here.
-    pub fn differences(&self, statement: &Statement) -> Result<Vec<String>, StoredError> {
-        let bytes = render(statement, &Letterhead::default(), self.format);
+    /// [`StoredError`] does not occur with documents that were made here.
+    pub fn differences(&self, document: &Document) -> Result<Vec<String>, StoredError> {
+        let bytes = document.render(&Letterhead::default(), self.format);
         let books = match self.format {
             DocumentFormat::Csv => csv::read(&bytes)?,
             _ => json::read(&bytes)?,
@@ -151,7 +159,7 @@ fn key(row: &Fields) -> Fields {
 
 /// A row in a few words.
 fn described(row: &Fields) -> String {
-    let names = ["meter", "dimensions", "model", "gpu", "region"];
+    let names = ["meter", "dimensions", "model", "gpu", "region", "item", "invoice"];
     let words: Vec<&str> = names.iter().filter_map(|name| row.get(*name)).map(String::as_str).collect();
     let words: Vec<&str> = words.into_iter().filter(|word| !word.is_empty()).collect();
     crate::output::printable(&words.join(" "))

@@ -6,7 +6,6 @@ use super::face::Face;
 use super::flow::Section;
 use super::page::{BOTTOM, Block, TOP_LATER, WIDTH};
 use super::text::{FAINT, INK, SOFT, Span, Style, pack, wrap};
-use crate::documents::statement::Statement;
 
 const HEADING: Style = Style::new(Face::Bold, 10.0, INK);
 const TEXT: Style = Style::new(Face::Regular, 8.2, SOFT);
@@ -20,8 +19,9 @@ const LEFT: f32 = 30.0;
 /// What joins the conditions of a query.
 const AND: &str = " AND ";
 
-pub(super) fn section(statement: &Statement, title: &str) -> Section {
-    let version = statement.ledger_version.to_string();
+/// The queries by the numbers of their lines, with what each gives.
+pub(super) fn section(title: &str, version: i64, gives: &str, queries: Vec<(String, &str)>) -> Section {
+    let version = version.to_string();
     let mut intro = Block::new(30.0);
     intro.paragraph(0.0, &[vec![Span::new(title, HEADING)]]);
     intro.height += 3.0;
@@ -31,22 +31,22 @@ pub(super) fn section(statement: &Statement, title: &str) -> Section {
         Span::new(", which never changes. Run any of the queries below on it with ", TEXT),
         Span::new(&format!("stempoint sql \"…\" --version {version}"), CODE),
         Span::new(
-            " or with any reader of the open tables: it gives the quantity and the amount of that line, now and in \
-             years. The same figures and queries are attached to this file as statement.json.",
+            &format!(
+                " or with any reader of the open tables: it gives {gives}, now and in years. The same figures and \
+                 queries are attached to this file as statement.json."
+            ),
             TEXT,
         ),
     ];
     let lines = wrap(&text, WIDTH);
     intro.paragraph(0.0, &lines);
-    let mut blocks = vec![Block { keep: !statement.lines.is_empty(), ..intro }];
-    for (index, line) in statement.lines.iter().enumerate() {
-        blocks.extend(query(index + 1, &line.sql));
-    }
+    let mut blocks = vec![Block { keep: !queries.is_empty(), ..intro }];
+    blocks.extend(queries.iter().flat_map(|(number, sql)| query(number, sql)));
     Section { heading: None, blocks }
 }
 
 /// One query: its lines stay together if a page has room for them.
-fn query(number: usize, sql: &str) -> Vec<Block> {
+fn query(number: &str, sql: &str) -> Vec<Block> {
     // A condition goes to the next line whole, if it is not longer than one.
     let conditions: Vec<Vec<Span>> = sql
         .split(AND)
@@ -59,7 +59,7 @@ fn query(number: usize, sql: &str) -> Vec<Block> {
     let block = |(index, line): (usize, Vec<Span>)| {
         let mut block = Block::new(if index == 0 { 5.0 } else { 0.0 });
         if index == 0 {
-            let number = Span::new(&number.to_string(), NUMBER);
+            let number = Span::new(number, NUMBER);
             block.text_to(LEFT - 8.0, QUERY.size, &[number]);
         }
         block.paragraph(LEFT, &[line]);

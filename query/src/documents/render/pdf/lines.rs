@@ -12,10 +12,10 @@ use crate::documents::figures::{adjustment, grouped, meter_label, moment, per, p
 use crate::documents::statement::{Kind, Statement, Unrated};
 use stempoint_schemas::meter::{Dimension, Meter};
 
-const TEXT: Style = Style::new(Face::Regular, 8.4, INK);
-const SMALL: Style = Style::new(Face::Regular, 7.2, SOFT);
+pub(super) const TEXT: Style = Style::new(Face::Regular, 8.4, INK);
+pub(super) const SMALL: Style = Style::new(Face::Regular, 7.2, SOFT);
 const NOTE: Style = Style::new(Face::Regular, 7.2, FAINT);
-const NUMBER: Style = Style::new(Face::Regular, 7.2, FAINT);
+pub(super) const NUMBER: Style = Style::new(Face::Regular, 7.2, FAINT);
 const FINE: Style = Style::new(Face::Regular, 8.4, FAINT);
 const METER: Style = Style::new(Face::Bold, 8.6, INK);
 const METER_NAME: Style = Style::new(Face::Mono, 7.2, FAINT);
@@ -74,7 +74,7 @@ fn nothing() -> Section {
     Section { heading: None, blocks: vec![block] }
 }
 
-fn column(title: &str, set: Set, width_max: f32) -> Column {
+pub(super) fn column(title: &str, set: Set, width_max: f32) -> Column {
     Column { title: title.to_owned(), set, width_max }
 }
 
@@ -94,7 +94,7 @@ fn dimensions(dimensions: &[(Dimension, String)]) -> Vec<TextLine> {
 }
 
 /// A number; what is finer than so many places is set in a lighter colour.
-fn figure(number: &str, places: usize) -> Cell {
+pub(super) fn figure(number: &str, places: usize) -> Cell {
     let (whole, fraction) = number.split_once('.').unwrap_or((number, ""));
     let (main, fine) = fraction.split_at(places.min(fraction.len()));
     let mut after = Vec::new();

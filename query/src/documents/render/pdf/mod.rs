@@ -10,6 +10,7 @@
 
 mod appendix;
 mod attached;
+mod credit_note;
 mod embed;
 mod face;
 mod file;
@@ -22,13 +23,14 @@ mod table;
 mod text;
 
 pub use attached::attached;
+pub(super) use credit_note::credit_note;
 
 use self::face::Face;
 use self::front::Front;
 use self::page::{PAGE_HEIGHT, Page, SIDE, WIDTH};
 use self::sums::Sum;
 use self::text::{FAINT, RULE, Span, Style, fitted};
-use stempoint_schemas::profile::Item;
+use stempoint_schemas::profile::{Item, Profile};
 
 use super::words::{Words, rounding, words};
 use crate::documents::currency::minor_units;
@@ -40,9 +42,12 @@ const FRAME: Style = Style::new(Face::Regular, 7.2, FAINT);
 
 pub(crate) fn render(statement: &Statement, letterhead: &Letterhead) -> Vec<u8> {
     let title = format!("{} {} {}", words(statement).title, statement.party, statement.period);
-    let json = super::json::render(statement, letterhead);
-    let facts = file::Facts { title: &text::visible(&title), author: letterhead.name(), json: json.as_bytes() };
-    file::write(&pages(statement, letterhead), &facts)
+    written(&title, letterhead, &super::json::render(statement, letterhead), &pages(statement, letterhead))
+}
+
+fn written(title: &str, letterhead: &Letterhead, json: &str, pages: &[Page]) -> Vec<u8> {
+    let facts = file::Facts { title: &text::visible(title), author: letterhead.name(), json: json.as_bytes() };
+    file::write(pages, &facts)
 }
 
 fn pages(statement: &Statement, letterhead: &Letterhead) -> Vec<Page> {
@@ -54,7 +59,9 @@ fn pages(statement: &Statement, letterhead: &Letterhead) -> Vec<Page> {
     if statement.kind == Kind::Invoice {
         sections.push(sums::payment(letterhead));
     }
-    sections.push(appendix::section(statement, words.appendix));
+    let queries = statement.lines.iter().zip(1..).map(|(line, number)| (number.to_string(), line.sql.as_str()));
+    let gives = "the quantity and the amount of that line";
+    sections.push(appendix::section(words.appendix, statement.ledger_version, gives, queries.collect()));
     let mut pages = flow::paginate(sections);
     let foot = format!(
         "{} · {} · ledger version {} · {}",
@@ -66,13 +73,7 @@ fn pages(statement: &Statement, letterhead: &Letterhead) -> Vec<Page> {
 
 fn front<'a>(statement: &'a Statement, letterhead: &'a Letterhead, words: &Words) -> Front<'a> {
     let places = minor_units(&statement.currency);
-    let mut facts = Vec::new();
-    if let Some(profile) = &statement.profile {
-        facts.extend(profile.get(Item::Name).map(|name| ("Name", name.to_owned())));
-        let address = profile.address_lines().collect::<Vec<_>>().join(", ");
-        facts.extend((!address.is_empty()).then_some(("Address", address)));
-        facts.extend(profile.get(Item::TaxId).map(|id| ("Tax id", id.to_owned())));
-    }
+    let mut facts = known(statement.profile.as_ref());
     facts.push(("Period", format!("{} (UTC)", days(statement.period))));
     match &statement.issued {
         None => facts.push(("Number", "Not finalised".to_owned())),
@@ -91,6 +92,18 @@ fn front<'a>(statement: &'a Statement, letterhead: &'a Letterhead, words: &Words
         facts,
         total: (words.total, grouped(&statement.total.with_places(places)), &statement.currency),
     }
+}
+
+/// What is known of the party.
+fn known(profile: Option<&Profile>) -> Vec<(&'static str, String)> {
+    let mut facts = Vec::new();
+    if let Some(profile) = profile {
+        facts.extend(profile.get(Item::Name).map(|name| ("Name", name.to_owned())));
+        let address = profile.address_lines().collect::<Vec<_>>().join(", ");
+        facts.extend((!address.is_empty()).then_some(("Address", address)));
+        facts.extend(profile.get(Item::TaxId).map(|id| ("Tax id", id.to_owned())));
+    }
+    facts
 }
 
 fn totals(statement: &Statement, words: &Words) -> page::Block {
