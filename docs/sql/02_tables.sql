@@ -46,6 +46,10 @@ CREATE VIEW charge_models AS
 SELECT * FROM raw_charge_models
 WHERE _offset < (SELECT max(control_offset) FROM commits);
 
+CREATE VIEW price_customers AS
+SELECT * FROM raw_price_customers
+WHERE _offset < (SELECT max(control_offset) FROM commits);
+
 CREATE VIEW periods AS
 SELECT * FROM raw_periods
 WHERE _offset < (SELECT max(control_offset) FROM commits);

@@ -18,8 +18,9 @@ pub fn run(context: &Context, command: &PricesCommand) -> Result<()> {
         PricesCommand::Apply { file } => apply(context, file),
         PricesCommand::List { format } => sql::print(
             context,
-            "SELECT price, currency, effective_from, meter, model, gpu, region, per, amount, provider_share \
-             FROM prices ORDER BY effective_from, _offset, line",
+            "SELECT prices.price, currency, effective_from, meter, customer, model, gpu, region, per, amount, \
+             provider_share FROM prices LEFT JOIN price_customers ON price_customers.price = prices.price \
+             ORDER BY effective_from, prices._offset, prices.line",
             *format,
             None,
         ),

@@ -16,7 +16,7 @@ use std::path::Path;
 use serde_json::{Value, json};
 
 /// Each version with its BLAKE3 hash, so that no edit goes unnoticed.
-const FROZEN: [(&str, &str); 14] = [
+const FROZEN: [(&str, &str); 15] = [
     ("api_call/v1.json", "f2aafe8a344106f11aea6209489fd292b59c5b746409ec1a471dabcb1fba400e"),
     ("budget/v1.json", "09942dfbf89f7c08b394f2e0844d5b6860797cd0fb3fbbae3cc10c7f7746506a"),
     ("closed/v1.json", "914592ffa49120431086f977227c6d5789d3eafb6f05942de515008ecd04143c"),
@@ -28,6 +28,7 @@ const FROZEN: [(&str, &str); 14] = [
     ("payment/v1.json", "a257eedbbbef58578671cde42f7ddcf3730112c7335b88c6c94ff4f53f4b4e40"),
     ("price_book/v1.json", "d61a9b3dbe9fa25b90656fd229a7d6afcf3281f80f533013ca6d674e11940847"),
     ("price_book/v2.json", "90027c2a04f50b2c030193dc9fcd49c83e8f4feb2ea8991afe877db02a0d512c"),
+    ("price_book/v3.json", "e9cf4b054fa2e4822a520bc874c6b90bcb0ccc4bebad93a24e90b05b8afe83d5"),
     ("settle/v1.json", "e927fc0680146a0884fc0b8cd76f48d304077761158558322f5a808b55d8a200"),
     ("terms/v1.json", "566f40c4955568a7ca3bfe3d0c917366533a792eaaca1795713555bd3c615fe3"),
     ("waive/v1.json", "0a1f3bd30388cb5cc9e46c8099e1743b60ce2181f376846f258e71dc0a0bffe4"),

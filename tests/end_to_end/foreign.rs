@@ -11,7 +11,7 @@ use crate::audit_views::eventful;
 use crate::harness::{Books, text};
 
 /// Everything that both can be asked for.
-const RELATIONS: [&str; 36] = [
+const RELATIONS: [&str; 37] = [
     "commits",
     "api_calls",
     "gpu_usage",
@@ -23,6 +23,7 @@ const RELATIONS: [&str; 36] = [
     "journal",
     "prices",
     "charge_models",
+    "price_customers",
     "periods",
     "terms",
     "invoices",

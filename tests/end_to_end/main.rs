@@ -18,6 +18,7 @@ mod harness;
 mod importing;
 mod invoicing;
 mod manifest;
+mod own_prices;
 mod periods;
 mod printing;
 mod profiles;

@@ -58,8 +58,8 @@ fn import(books: &Books, rng: &mut Rng, name: &str) {
     }
 }
 
-/// Prices that never tie: for everything, for one model or GPU, and for that
-/// in one region. Meters and models can be missing.
+/// Prices that never tie: for everything, for one model or GPU, for that in one
+/// region, and for one customer. Meters and models can be missing.
 fn book(rng: &mut Rng) -> String {
     let mut book = format!("currency = \"USD\"\neffective_from = \"{}\"\n", hour(rng));
     let mut price = |rng: &mut Rng, meter: &str, matches: &str| {
@@ -85,6 +85,15 @@ fn book(rng: &mut Rng) -> String {
             if rng.bool() {
                 let region = pick(rng, &REGIONS);
                 price(rng, meter, &format!("{dimension} = \"{value}\", region = \"{region}\""));
+            }
+        }
+        for customer in &CUSTOMERS[..2] {
+            if rng.u8(..3) == 0 {
+                price(rng, meter, &format!("customer = \"{customer}\""));
+            }
+            if rng.u8(..3) == 0 {
+                let value = pick(rng, values);
+                price(rng, meter, &format!("customer = \"{customer}\", {dimension} = \"{value}\""));
             }
         }
     }

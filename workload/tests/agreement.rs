@@ -163,7 +163,7 @@ fn unrated(books: &price::Books, usage: &Books) -> HashMap<(Meter, Option<String
             Dimension::Gpu => cell.gpu.as_deref(),
             Dimension::Region => cell.region.as_deref(),
         };
-        if book.mentions(cell.meter) && book.find(cell.meter, value_of).is_none() {
+        if book.mentions(cell.meter) && book.find(cell.meter, None, value_of).is_none() {
             *unrated.entry((cell.meter, cell.model.clone())).or_default() += quantity;
         }
     }

@@ -2,15 +2,17 @@
 //! it needs.
 //!
 //! Invariant 2: each row is added once to a customer and once to a provider,
-//! with the same quantities.
+//! with the same quantities. What a provider serves to a customer with prices
+//! of its own is a sum of its own.
+
+use std::collections::BTreeSet;
 
 use arrow::array::{
     Array, Decimal128Array, DictionaryArray, Int32Array, Int64Array, RecordBatch, StringArray,
     TimestampMicrosecondArray,
 };
-use arrow::buffer::BooleanBuffer;
 use arrow::datatypes::Int32Type;
-use hashbrown::HashMap;
+use hashbrown::{HashMap, HashSet};
 use stempoint_core::names::{Name, Names};
 use stempoint_core::usage::{Dimensions, Usage, UsageCell};
 use stempoint_schemas::meter::Meter;
@@ -42,12 +44,140 @@ pub(super) const UNIT: i128 = 1_000_000_000;
 /// One joule in millijoules becomes 10^-9 joules.
 pub(super) const MILLI: i128 = 1_000_000;
 
-/// What rows have in common apart from their parties. There are few of these
-/// at a time, so a row's sums are found by two small numbers.
-type Kind = (Dimensions, Hour);
+/// What a row counts.
+pub(super) struct Counted {
+    pub customer: Name,
+    pub provider: Name,
+    pub dimensions: Dimensions,
+    pub hour: Hour,
+    pub quantities: [i128; METERS],
+}
+
+/// Where the rows of a batch stand, if it says so.
+pub(super) struct Places {
+    partitions: Int32Array,
+    offsets: Int64Array,
+}
+
+impl Places {
+    pub(super) fn of(batch: &RecordBatch) -> Result<Option<Places>, ColumnError> {
+        if batch.column_by_name(PLACE[0]).is_none() {
+            return Ok(None);
+        }
+        Ok(Some(Places { partitions: typed(batch, PLACE[0])?, offsets: typed(batch, PLACE[1])? }))
+    }
+
+    pub(super) fn get(&self, row: usize) -> (u32, u64) {
+        (self.partitions.value(row).cast_unsigned(), self.offsets.value(row).cast_unsigned())
+    }
+}
+
+/// Hands on what the wanted rows of a batch of a usage table count, which has
+/// its [`columns`], texts as dictionaries.
+pub(super) fn each_counted(
+    (table, batch): (&Table, &RecordBatch),
+    names: &mut Names,
+    is_wanted: impl Fn(usize) -> bool,
+    mut count: impl FnMut(usize, Counted),
+) -> Result<(), ColumnError> {
+    let times = typed::<TimestampMicrosecondArray>(batch, "time")?;
+    let customers = Interned::new(batch, "customer", names)?;
+    let regions = Interned::new(batch, "region", names)?;
+    let hour = |row| Hour(times.value(row).div_euclid(HOUR_US) as i32);
+    let rows = (0..batch.num_rows()).filter(|row| is_wanted(*row));
+    if table.name == GPU_USAGE.name {
+        let (nodes, gpus) = (Interned::new(batch, "node", names)?, Interned::new(batch, "gpu", names)?);
+        let seconds = typed::<Decimal128Array>(batch, "gpu_seconds")?;
+        let energies = typed::<Decimal128Array>(batch, "energy_joules")?;
+        for row in rows {
+            let dimensions = Dimensions { model: Name::NONE, gpu: gpus.name(row), region: regions.name(row) };
+            let energy = if energies.is_null(row) { 0 } else { energies.value(row) * MILLI };
+            let quantities = [0, 0, 0, 0, seconds.value(row), energy];
+            let (customer, provider) = (customers.name(row), nodes.name(row));
+            count(row, Counted { customer, provider, dimensions, hour: hour(row), quantities });
+        }
+    } else {
+        let (providers, models) = (Interned::new(batch, "provider", names)?, Interned::new(batch, "model", names)?);
+        let inputs = typed::<Int64Array>(batch, "input_tokens")?;
+        let outputs = typed::<Int64Array>(batch, "output_tokens")?;
+        let cached = typed::<Int64Array>(batch, "cached_input_tokens")?;
+        for row in rows {
+            let dimensions = Dimensions { model: models.name(row), gpu: Name::NONE, region: regions.name(row) };
+            let cached = if cached.is_null(row) { 0 } else { cached.value(row) };
+            let tokens = |count: i64| i128::from(count) * UNIT;
+            let quantities = [tokens(inputs.value(row)), tokens(outputs.value(row)), tokens(cached), UNIT, 0, 0];
+            let (customer, provider) = (customers.name(row), providers.name(row));
+            count(row, Counted { customer, provider, dimensions, hour: hour(row), quantities });
+        }
+    }
+    Ok(())
+}
+
+/// A text column as names.
+struct Interned {
+    column: DictionaryArray<Int32Type>,
+    names: Vec<Name>,
+}
+
+impl Interned {
+    fn new(batch: &RecordBatch, name: &str, names: &mut Names) -> Result<Interned, ColumnError> {
+        let column = typed::<DictionaryArray<Int32Type>>(batch, name)?;
+        let values =
+            column.values().as_any().downcast_ref::<StringArray>().ok_or_else(|| ColumnError(name.to_owned()))?;
+        let names = values.iter().map(|text| names.intern_some(text)).collect();
+        Ok(Interned { column, names })
+    }
+
+    fn name(&self, row: usize) -> Name {
+        match self.column.key(row) {
+            Some(key) => self.names[key],
+            None => Name::NONE,
+        }
+    }
+}
+
+/// What rows have in common apart from their parties, with the customer where
+/// providers serve it apart. There are few of these at a time, so a row's sums
+/// are found by two small numbers.
+type Kind = (Dimensions, Hour, Name);
 
 /// Sums by party and kind. The key is both numbers in one.
-type Cells = HashMap<u64, [i128; METERS], foldhash::fast::RandomState>;
+#[derive(Default)]
+struct Cells(HashMap<u64, [i128; METERS], foldhash::fast::RandomState>);
+
+impl Cells {
+    fn add(&mut self, party: Name, kind: u32, quantities: &[i128; METERS]) {
+        let sums = self.0.entry(u64::from(party.number()) << 32 | u64::from(kind)).or_insert([0; METERS]);
+        for (sum, quantity) in sums.iter_mut().zip(quantities) {
+            *sum += quantity;
+        }
+    }
+
+    fn finish(self, kinds: &[Kind], currency: Name) -> Vec<UsageCell> {
+        let cell = |(key, quantities): (u64, _)| {
+            let party = Name::from_number((key >> 32) as u32);
+            let (dimensions, hour, customer) = kinds[(key & 0xffff_ffff) as usize];
+            UsageCell { party, currency, customer, dimensions, hour, quantities }
+        };
+        self.0.into_iter().map(cell).collect()
+    }
+}
+
+/// The numbers of kinds.
+#[derive(Default)]
+struct Kinds {
+    kinds: Vec<Kind>,
+    numbers: HashMap<Kind, u32, foldhash::fast::RandomState>,
+}
+
+impl Kinds {
+    fn number(&mut self, kind: Kind) -> u32 {
+        *self.numbers.entry(kind).or_insert_with(|| {
+            self.kinds.push(kind);
+            self.kinds.len() as u32 - 1
+        })
+    }
+}
 
 /// Adds up rows between two vectors of watermarks.
 pub struct Aggregator {
@@ -56,27 +186,31 @@ pub struct Aggregator {
     to: Watermarks,
     names: Names,
     currency: Name,
-    kinds: Vec<Kind>,
-    kind_numbers: HashMap<Kind, u32, foldhash::fast::RandomState>,
+    /// The customers that providers serve apart, and their names.
+    apart: BTreeSet<String>,
+    apart_names: HashSet<Name, foldhash::fast::RandomState>,
+    kinds: Kinds,
     customers: Cells,
     providers: Cells,
     rows: u64,
 }
 
 impl Aggregator {
-    /// Nothing added up yet. Rows outside [from, to) are passed over. Every
-    /// customer is rated in `currency`.
-    pub fn new(from: Watermarks, to: Watermarks, currency: &str) -> Aggregator {
+    /// Nothing added up yet from a vector on. Every customer is rated in
+    /// `currency`; what is served to those of `apart` is kept apart.
+    pub fn new(from: Watermarks, currency: &str, apart: BTreeSet<String>) -> Aggregator {
         let mut names = Names::default();
         let currency = names.intern(currency);
+        let apart_names = apart.iter().map(|customer| names.intern(customer)).collect();
         Aggregator {
             start: from.clone(),
-            from,
-            to,
+            from: from.clone(),
+            to: from,
             names,
             currency,
-            kinds: Vec::new(),
-            kind_numbers: HashMap::default(),
+            apart,
+            apart_names,
+            kinds: Kinds::default(),
             customers: Cells::default(),
             providers: Cells::default(),
             rows: 0,
@@ -103,6 +237,11 @@ impl Aggregator {
         &self.to
     }
 
+    /// The customers whose usage is kept apart.
+    pub fn apart(&self) -> &BTreeSet<String> {
+        &self.apart
+    }
+
     /// How many rows were added up.
     pub fn rows(&self) -> u64 {
         self.rows
@@ -111,117 +250,33 @@ impl Aggregator {
     /// Adds the rows of a batch of a usage table with its [`columns`], texts
     /// as dictionaries. Without the rows' places all of them are added.
     pub fn add(&mut self, table: &Table, batch: &RecordBatch) -> Result<(), ColumnError> {
-        let wanted = self.wanted_rows(batch)?;
-        let times = typed::<TimestampMicrosecondArray>(batch, "time")?;
-        let customers = self.interned(batch, "customer")?;
-        let regions = self.interned(batch, "region")?;
-        let is_wanted = |row: &usize| wanted.as_ref().is_none_or(|wanted| wanted.value(*row));
-        if table.name == GPU_USAGE.name {
-            let (nodes, gpus) = (self.interned(batch, "node")?, self.interned(batch, "gpu")?);
-            let seconds = typed::<Decimal128Array>(batch, "gpu_seconds")?;
-            let energies = typed::<Decimal128Array>(batch, "energy_joules")?;
-            for row in (0..batch.num_rows()).filter(is_wanted) {
-                let dimensions = Dimensions { model: Name::NONE, gpu: gpus.name(row), region: regions.name(row) };
-                let energy = if energies.is_null(row) { 0 } else { energies.value(row) * MILLI };
-                let quantities = [0, 0, 0, 0, seconds.value(row), energy];
-                self.count(customers.name(row), nodes.name(row), dimensions, times.value(row), quantities);
-            }
-        } else {
-            let (providers, models) = (self.interned(batch, "provider")?, self.interned(batch, "model")?);
-            let inputs = typed::<Int64Array>(batch, "input_tokens")?;
-            let outputs = typed::<Int64Array>(batch, "output_tokens")?;
-            let cached = typed::<Int64Array>(batch, "cached_input_tokens")?;
-            for row in (0..batch.num_rows()).filter(is_wanted) {
-                let dimensions = Dimensions { model: models.name(row), gpu: Name::NONE, region: regions.name(row) };
-                let cached = if cached.is_null(row) { 0 } else { cached.value(row) };
-                let tokens = |count: i64| i128::from(count) * UNIT;
-                let quantities = [tokens(inputs.value(row)), tokens(outputs.value(row)), tokens(cached), UNIT, 0, 0];
-                self.count(customers.name(row), providers.name(row), dimensions, times.value(row), quantities);
-            }
-        }
-        Ok(())
-    }
-
-    /// Which rows lie in [from, to); `None` where all do.
-    fn wanted_rows(&self, batch: &RecordBatch) -> Result<Option<BooleanBuffer>, ColumnError> {
-        if batch.column_by_name(PLACE[0]).is_none() {
-            return Ok(None);
-        }
-        let (partitions, offsets): (Int32Array, Int64Array) = (typed(batch, PLACE[0])?, typed(batch, PLACE[1])?);
-        let is_wanted = |row: usize| {
-            let (partition, offset) = (partitions.value(row).cast_unsigned(), offsets.value(row).cast_unsigned());
-            !self.from.is_above(partition, offset) && self.to.is_above(partition, offset)
+        let places = Places::of(batch)?;
+        let Aggregator { from, to, names, apart_names, kinds, customers, providers, rows, .. } = self;
+        let is_wanted = |row| {
+            places.as_ref().is_none_or(|places| {
+                let (partition, offset) = places.get(row);
+                !from.is_above(partition, offset) && to.is_above(partition, offset)
+            })
         };
-        Ok(Some(BooleanBuffer::collect_bool(batch.num_rows(), is_wanted)))
-    }
-
-    fn count(
-        &mut self,
-        customer: Name,
-        provider: Name,
-        dimensions: Dimensions,
-        time_us: i64,
-        quantities: [i128; METERS],
-    ) {
-        let hour = Hour(time_us.div_euclid(HOUR_US) as i32);
-        let kind = self.kind((dimensions, hour));
-        for (cells, party) in [(&mut self.customers, customer), (&mut self.providers, provider)] {
-            let sums = cells.entry(cell(party, kind)).or_insert([0; METERS]);
-            for (sum, quantity) in sums.iter_mut().zip(quantities) {
-                *sum += quantity;
-            }
-        }
-        self.rows += 1;
-    }
-
-    fn kind(&mut self, kind: Kind) -> u32 {
-        *self.kind_numbers.entry(kind).or_insert_with(|| {
-            self.kinds.push(kind);
-            self.kinds.len() as u32 - 1
+        each_counted((table, batch), names, is_wanted, |_, counted| {
+            let Counted { customer, provider, dimensions, hour, quantities } = counted;
+            let kind = kinds.number((dimensions, hour, Name::NONE));
+            let is_apart = !apart_names.is_empty() && apart_names.contains(&customer);
+            let served = if is_apart { kinds.number((dimensions, hour, customer)) } else { kind };
+            customers.add(customer, kind, &quantities);
+            providers.add(provider, served, &quantities);
+            *rows += 1;
         })
-    }
-
-    fn interned(&mut self, batch: &RecordBatch, name: &str) -> Result<Interned, ColumnError> {
-        let column = typed::<DictionaryArray<Int32Type>>(batch, name)?;
-        let values =
-            column.values().as_any().downcast_ref::<StringArray>().ok_or_else(|| ColumnError(name.to_owned()))?;
-        let names = values.iter().map(|text| self.names.intern_some(text)).collect();
-        Ok(Interned { column, names })
     }
 
     /// The sums.
     pub fn finish(self) -> Usage {
-        let cells = |cells: Cells| {
-            let cell = |(key, quantities)| {
-                let (party, kind) = party_and_kind(key);
-                let (dimensions, hour) = self.kinds[kind];
-                UsageCell { party, currency: self.currency, dimensions, hour, quantities }
-            };
-            cells.into_iter().map(cell).collect()
-        };
-        Usage { customers: cells(self.customers), providers: cells(self.providers), names: self.names, rows: self.rows }
-    }
-}
-
-fn cell(party: Name, kind: u32) -> u64 {
-    u64::from(party.number()) << 32 | u64::from(kind)
-}
-
-fn party_and_kind(cell: u64) -> (Name, usize) {
-    (Name::from_number((cell >> 32) as u32), (cell & 0xffff_ffff) as usize)
-}
-
-/// A text column as names.
-struct Interned {
-    column: DictionaryArray<Int32Type>,
-    names: Vec<Name>,
-}
-
-impl Interned {
-    fn name(&self, row: usize) -> Name {
-        match self.column.key(row) {
-            Some(key) => self.names[key],
-            None => Name::NONE,
+        let (kinds, currency) = (self.kinds.kinds, self.currency);
+        Usage {
+            customers: self.customers.finish(&kinds, currency),
+            providers: self.providers.finish(&kinds, currency),
+            names: self.names,
+            rows: self.rows,
         }
     }
 }
@@ -251,7 +306,7 @@ mod tests {
             tokens(0),
         ];
         let batch = RecordBatch::try_from_iter(OF_API_CALLS.into_iter().zip(columns)).expect("a batch");
-        let mut sums = Aggregator::new(Watermarks::default(), Watermarks::default(), "USD");
+        let mut sums = Aggregator::new(Watermarks::default(), "USD", BTreeSet::new());
         sums.add(&API_CALLS, &batch).expect("the rows are added");
         let usage = sums.finish();
         let expected = [3 * i128::from(i64::MAX) * UNIT, 12 * UNIT * UNIT, 0, 3 * UNIT, 0, 0];

@@ -4,6 +4,7 @@
 //! Invariant: what was added up ahead is used only for exactly the rows that
 //! the settle event names; otherwise they are added up anew.
 
+use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use stempoint_core::usage::Usage;
@@ -67,9 +68,11 @@ impl UsageAhead {
         }
     }
 
-    /// Adds up more of what is visible and not settled. Says whether there was
-    /// anything to do.
-    pub fn step(&mut self, settled: &Watermarks) -> Result<bool, SettleError> {
+    /// Adds up more of what is visible and not settled, with what is served to
+    /// the customers of `apart` apart. Says whether there was anything to do.
+    pub fn step(&mut self, settled: &Watermarks, apart: &BTreeSet<String>) -> Result<bool, SettleError> {
+        // A new price book can name more of them.
+        self.sums.take_if(|sums| sums.aggregator.apart() != apart);
         let from = self.sums.as_ref().map_or_else(|| settled.clone(), |sums| sums.aggregator.to().clone());
         let to = self.next_vector(&from)?;
         if to == from {
@@ -77,7 +80,7 @@ impl UsageAhead {
         }
         let started = Instant::now();
         let mut sums = self.sums.take().unwrap_or_else(|| Sums {
-            aggregator: Aggregator::new(from.clone(), from, &self.currency),
+            aggregator: Aggregator::new(from, &self.currency, apart.clone()),
             since: started,
             busy: Duration::ZERO,
             asked: false,
@@ -127,11 +130,17 @@ impl UsageAhead {
 
     /// The usage between two vectors: added up ahead if that fits, else now.
     /// Says how long adding up ahead took.
-    pub fn take(&mut self, from: &Watermarks, to: &Watermarks) -> Result<(Usage, Duration), SettleError> {
-        let ahead = self.sums.take().filter(|sums| sums.aggregator.start() == from && to.covers(sums.aggregator.to()));
-        let (mut aggregator, busy) = match ahead {
+    pub fn take(
+        &mut self,
+        (from, to): (&Watermarks, &Watermarks),
+        apart: &BTreeSet<String>,
+    ) -> Result<(Usage, Duration), SettleError> {
+        let fits = |aggregator: &Aggregator| {
+            aggregator.start() == from && to.covers(aggregator.to()) && aggregator.apart() == apart
+        };
+        let (mut aggregator, busy) = match self.sums.take().filter(|sums| fits(&sums.aggregator)) {
             Some(sums) => (sums.aggregator, sums.busy),
-            None => (Aggregator::new(from.clone(), from.clone(), &self.currency), Duration::ZERO),
+            None => (Aggregator::new(from.clone(), &self.currency, apart.clone()), Duration::ZERO),
         };
         if aggregator.to() != to {
             aggregator.extend_to(to.clone());

@@ -4,6 +4,7 @@
 //! Invariant 1: one control event at a time, each written before the next one
 //! is looked at.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -28,6 +29,8 @@ use super::write::write;
 use crate::fold::{check_log, check_rules};
 use crate::log::{Batch, EventLog, Limits, PartitionReader, Topic};
 
+/// The currency of customers for whom nothing else was said.
+pub(super) const DEFAULT_CURRENCY: &str = "USD";
 /// The source of the leader's own control events.
 pub const LEADER_SOURCE: &str = "settlement/leader";
 /// How long the service waits for a control event.
@@ -55,7 +58,7 @@ impl SettleOptions {
             rows_max: 1_000_000,
             interval: Duration::from_secs(600),
             leads: true,
-            default_currency: "USD".to_owned(),
+            default_currency: DEFAULT_CURRENCY.to_owned(),
             checkpoint_folder,
         }
     }
@@ -219,7 +222,7 @@ impl Settler {
         if !self.options.leads || self.ahead.is_asked() {
             return Ok(false);
         }
-        let worked = self.ahead.step(self.settlement.settled())?;
+        let worked = self.ahead.step(self.settlement.settled(), self.settlement.books().apart())?;
         if let Some(watermarks) = self.ahead.ask_if_due(self.options.interval) {
             self.log.submit(Topic::Control, settle_event(LEADER_SOURCE, &watermarks)).wait()?;
         }
@@ -261,22 +264,32 @@ impl Settler {
                 Supply::Charges(restore::charges(&self.ledger, &mut self.settlement, record.offset, filter)?)
             }
             Need::Row(place) => {
-                for table in METERED {
-                    self.runtime.block_on(self.ledger.table(table).refresh())?;
-                }
+                self.refresh_usage()?;
                 Supply::Row(restore::usage_event(&self.ledger, *place)?)
             }
-            Need::Usage { from, to } => return self.supply_usage(from, to, record),
+            Need::ChargesAndServed(filter, served) => {
+                let charges = restore::charges(&self.ledger, &mut self.settlement, record.offset, filter)?;
+                self.refresh_usage()?;
+                Supply::ChargesAndServed(charges, restore::served(&self.ledger, served)?)
+            }
+            Need::Usage { from, to, apart } => return self.supply_usage((from, to), apart, record),
         };
         Ok(Some((Supplied::Ready(supply), Duration::ZERO)))
+    }
+
+    fn refresh_usage(&self) -> Result<(), SettleError> {
+        for table in METERED {
+            self.runtime.block_on(self.ledger.table(table).refresh())?;
+        }
+        Ok(())
     }
 
     /// The usage between two vectors, if the log had all of it when it took the
     /// event.
     fn supply_usage(
         &mut self,
-        from: &Watermarks,
-        to: &Watermarks,
+        (from, to): (&Watermarks, &Watermarks),
+        apart: &BTreeSet<String>,
         record: &Record,
     ) -> Result<Option<(Supplied, Duration)>, SettleError> {
         let is_there = match self.wait_until_reached(to)? {
@@ -286,7 +299,7 @@ impl Settler {
             None => return Ok(None),
         };
         if is_there {
-            let (usage, busy) = self.ahead.take(from, to)?;
+            let (usage, busy) = self.ahead.take((from, to), apart)?;
             return Ok(Some((Supplied::Ready(Supply::Usage(usage)), busy)));
         }
         self.ahead.refused(to);

@@ -2,8 +2,11 @@
 //!
 //! Invariants: in an hour the book with the greatest effective time not after
 //! it holds, among equals the last applied. Within a book the matching price
-//! with the most dimensions wins, and two that could tie are refused when the
-//! book is applied, so that the order of prices never matters.
+//! with the most dimensions wins, one for the customer before one for all, and
+//! two that could tie are refused when the book is applied, so that the order of
+//! prices never matters.
+
+use std::collections::BTreeSet;
 
 use stempoint_schemas::meter::{Dimension, Meter};
 use stempoint_schemas::money::{AMOUNT_SCALE, Price, QUANTITY_SCALE, Quantity, Share};
@@ -18,6 +21,8 @@ use crate::charge_model::{Charging, ChargingError};
 pub struct BookPrice {
     /// What is priced.
     pub meter: Meter,
+    /// The one customer that it is for; `None` for all.
+    pub customer: Option<String>,
     /// The dimensions that usage must have, sorted by dimension.
     pub matches: Vec<(Dimension, String)>,
     /// The linear price, of which shares are taken.
@@ -145,21 +150,32 @@ impl PriceBook {
         Ok(())
     }
 
-    /// Whether the book has any price for a meter. One that it has not is not
-    /// billed.
+    /// Whether the book has any price of a meter for all. One that it has not is
+    /// not billed, except to customers with prices of their own.
     pub fn mentions(&self, meter: Meter) -> bool {
-        self.prices.iter().any(|price| price.meter == meter)
+        self.prices.iter().any(|price| price.meter == meter && price.customer.is_none())
     }
 
-    /// The position of the price that holds for usage with the dimensions
-    /// that `value_of` gives; `None` where no price matches.
-    pub fn find<'a>(&self, meter: Meter, value_of: impl Fn(Dimension) -> Option<&'a str>) -> Option<usize> {
+    /// The customers that have prices of their own, some more than once.
+    pub fn customers(&self) -> impl Iterator<Item = &str> {
+        self.prices.iter().filter_map(|price| price.customer.as_deref())
+    }
+
+    /// The position of the price that holds for a customer's usage with the
+    /// dimensions that `value_of` gives; `None` where no price matches.
+    pub fn find<'a>(
+        &self,
+        meter: Meter,
+        customer: Option<&str>,
+        value_of: impl Fn(Dimension) -> Option<&'a str>,
+    ) -> Option<usize> {
         self.prices
             .iter()
             .enumerate()
             .filter(|(_, price)| price.meter == meter)
+            .filter(|(_, price)| price.customer.is_none() || price.customer.as_deref() == customer)
             .filter(|(_, price)| price.matches.iter().all(|(dimension, value)| value_of(*dimension) == Some(value)))
-            .max_by_key(|(_, price)| price.matches.len())
+            .max_by_key(|(_, price)| (price.customer.is_some(), price.matches.len()))
             .map(|(index, _)| index)
     }
 
@@ -198,7 +214,8 @@ pub fn no_such_dimension(price: usize, meter: Meter, dimension: &str) -> BookErr
 /// Usage that both prices match with the same number of dimensions, if there
 /// can be any.
 fn tie(one: &BookPrice, other: &BookPrice) -> Option<String> {
-    if one.meter != other.meter || one.matches.len() != other.matches.len() {
+    let is_for_others = one.customer != other.customer;
+    if one.meter != other.meter || is_for_others || one.matches.len() != other.matches.len() {
         return None;
     }
     let contradicts = one.matches.iter().any(|(dimension, value)| {
@@ -210,7 +227,9 @@ fn tie(one: &BookPrice, other: &BookPrice) -> Option<String> {
     let mut both: Vec<_> = one.matches.iter().chain(&other.matches).collect();
     both.sort();
     both.dedup();
-    let example = both.iter().map(|(d, v)| format!("{} = {v:?}", d.name())).collect::<Vec<_>>().join(", ");
+    let customer = one.customer.iter().map(|customer| ("customer", customer));
+    let named = customer.chain(both.iter().map(|(dimension, value)| (dimension.name(), value)));
+    let example = named.map(|(name, value)| format!("{name} = {value:?}")).collect::<Vec<_>>().join(", ");
     Some(if example.is_empty() { "all usage".to_owned() } else { example })
 }
 
@@ -229,18 +248,27 @@ pub struct Books {
     applied: Vec<AppliedBook>,
     /// Whether any price of any book is not linear.
     has_charge_models: bool,
+    /// The customers that ever had a price of their own.
+    apart: BTreeSet<String>,
 }
 
 impl Books {
     /// Adds a book; offsets ascend.
     pub fn apply(&mut self, offset: u64, book: PriceBook) {
         self.has_charge_models |= book.prices.iter().any(|price| !price.charging.is_linear());
+        self.apart.extend(book.customers().map(str::to_owned));
         self.applied.push(AppliedBook { offset, book });
     }
 
     /// Whether customers pay the linear amount of every price.
     pub fn are_linear(&self) -> bool {
         !self.has_charge_models
+    }
+
+    /// The customers that ever had a price of their own: what providers serve
+    /// to them is kept apart from what they serve to others.
+    pub fn apart(&self) -> &BTreeSet<String> {
+        &self.apart
     }
 
     /// A price row.
@@ -301,6 +329,7 @@ mod tests {
     fn price(meter: Meter, matches: &[(Dimension, &str)]) -> BookPrice {
         BookPrice {
             meter,
+            customer: None,
             matches: matches.iter().map(|(d, v)| (*d, (*v).to_owned())).collect(),
             price: Price::new(Amount::parse("1").unwrap(), Quantity::parse("1").unwrap()).unwrap(),
             charging: Charging::default(),
@@ -319,14 +348,36 @@ mod tests {
         for prices in [vec![all.clone(), model.clone(), both.clone()], vec![both.clone(), model, all]] {
             let book = book(0, prices);
             assert_eq!(book.check(), Ok(()));
-            let found = book.find(Meter::TokensInput, |d| match d {
+            let found = book.find(Meter::TokensInput, None, |d| match d {
                 Dimension::Model => Some("a"),
                 Dimension::Region => Some("eu"),
                 Dimension::Gpu => None,
             });
             assert_eq!(found.map(|i| &book.prices[i]), Some(&both));
-            assert_eq!(book.find(Meter::TokensOutput, |_| None), None);
+            assert_eq!(book.find(Meter::TokensOutput, None, |_| None), None);
         }
+    }
+
+    #[test]
+    fn a_customers_own_price_wins_over_any_for_all() {
+        let both = price(Meter::TokensInput, &[(Dimension::Model, "a"), (Dimension::Region, "eu")]);
+        let own = BookPrice { customer: Some("acme".to_owned()), ..price(Meter::TokensInput, &[]) };
+        let requests = BookPrice { customer: Some("acme".to_owned()), ..price(Meter::Requests, &[]) };
+        let book = book(0, vec![both, own.clone(), requests]);
+        assert_eq!(book.check(), Ok(()));
+        let found = |meter, customer| {
+            book.find(meter, customer, |d| match d {
+                Dimension::Model => Some("a"),
+                Dimension::Region => Some("eu"),
+                Dimension::Gpu => None,
+            })
+        };
+        assert_eq!(found(Meter::TokensInput, Some("acme")), Some(1));
+        assert_eq!(found(Meter::TokensInput, Some("umbrella")), Some(0));
+        assert_eq!(found(Meter::Requests, Some("umbrella")), None);
+        assert!(!book.mentions(Meter::Requests), "what one customer pays for is not billed to the others");
+        let twice = PriceBook { prices: vec![own.clone(), own], ..book };
+        assert!(matches!(twice.check(), Err(BookError::Tie { first: 1, second: 2, .. })));
     }
 
     #[test]

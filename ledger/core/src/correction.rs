@@ -288,6 +288,16 @@ impl Corrections {
         }
     }
 
+    /// The events, in no order.
+    pub fn places(&self) -> impl Iterator<Item = UsagePlace> + '_ {
+        self.0.keys().copied()
+    }
+
+    /// What is charged instead of them, with the control event since when.
+    pub fn charged(&self) -> impl Iterator<Item = (u64, Metered)> + '_ {
+        self.0.values().filter_map(|corrected| Some((corrected.at, corrected.now?)))
+    }
+
     /// Whether an event can be corrected, as far as that is known without it.
     pub fn check(&self, order: &CorrectionOrder) -> Result<(), String> {
         match self.of(order.place) {

@@ -74,6 +74,12 @@ impl Names {
         self.texts.get(position).map_or("", AsRef::as_ref)
     }
 
+    /// Learns all texts of others; gives for each of their names (index 0 is
+    /// [`Name::NONE`]) the one here.
+    pub fn learn(&mut self, others: &Names) -> Vec<Name> {
+        std::iter::once(Name::NONE).chain(others.texts.iter().map(|text| self.intern(text))).collect()
+    }
+
     /// For each name (index 0 is [`Name::NONE`]) its position in the order of
     /// the texts, so that an order by names does not depend on when they were
     /// learned.

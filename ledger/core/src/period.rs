@@ -74,13 +74,18 @@ impl Periods {
         self.closing().or(self.last_closed).map_or(month, |last| month.max(last.next()))
     }
 
-    /// In which month the event at a place was billed that is settled: its own,
-    /// or the first later one of which it was there when its usage was fixed.
-    pub fn of_settled(&self, hour: Hour, partition: u32, offset: u64) -> Month {
+    /// In which month settled usage was billed: its own, or the first later one
+    /// whose usage was fixed when it was there, which `is_there` says of a vector.
+    pub fn of_settled(&self, hour: Hour, is_there: impl Fn(&Watermarks) -> bool) -> Month {
         self.begun.iter().fold(hour.month(), |month, closing| {
-            let was_late = month <= closing.period && !closing.settled.is_above(partition, offset);
+            let was_late = month <= closing.period && !is_there(&closing.settled);
             if was_late { closing.period.next() } else { month }
         })
+    }
+
+    /// Up to where usage was settled when it was fixed, month by month.
+    pub fn vectors(&self) -> impl Iterator<Item = &Watermarks> {
+        self.begun.iter().map(|closing| &closing.settled)
     }
 
     /// In which month a change is billed of what was billed in `period`.

@@ -142,15 +142,19 @@ impl Lines<'_> {
     fn price(&self, index: usize, price: &Spanned<FilePrice>) -> Result<BookPrice, PriceFileError> {
         let price = price.get_ref();
         let meter = self.meter(&price.meter)?;
-        let mut matches = Vec::new();
+        let (mut matches, mut customer) = (Vec::new(), None);
         for (name, value) in &price.matches {
+            if !stempoint_schemas::event::is_plain_text(value.get_ref().as_bytes()) {
+                return Err(self.error(value, format!("{} must be 1 to 256 printable bytes", name.get_ref())));
+            }
+            if name.get_ref() == "customer" {
+                customer = Some(value.get_ref().clone());
+                continue;
+            }
             let dimension =
                 Dimension::from_name(name.get_ref()).filter(|d| meter.dimensions().contains(d)).ok_or_else(|| {
                     self.error(name, book::no_such_dimension(index + 1, meter, name.get_ref()).to_string())
                 })?;
-            if !stempoint_schemas::event::is_plain_text(value.get_ref().as_bytes()) {
-                return Err(self.error(value, format!("{} must be 1 to 256 printable bytes", name.get_ref())));
-            }
             matches.push((dimension, value.get_ref().clone()));
         }
         matches.sort();
@@ -161,7 +165,7 @@ impl Lines<'_> {
             return Err(self.error(&price.per, "per must be more than 0"));
         }
         let linear = Price::new(amount, per).ok_or_else(|| self.error(&price.amount, "amount must not be negative"))?;
-        Ok(BookPrice { meter, matches, price: linear, charging: self.charging(price)? })
+        Ok(BookPrice { meter, customer, matches, price: linear, charging: self.charging(price)? })
     }
 
     fn amount(&self, text: &Spanned<String>, what: &str) -> Result<Amount, PriceFileError> {

@@ -20,7 +20,7 @@ pub use commits::{COMMITS, shard_fields};
 pub use corrections::CORRECTIONS;
 pub use ingest::{API_CALLS, DUPLICATES, GPU_USAGE, HEARTBEATS, REJECTS};
 pub use receivables::{ALLOCATIONS, INVOICES, PAYMENTS, TERMS};
-pub use settlement::{CHARGE_MODELS, CHARGES, CONTROL, JOURNAL, PERIODS, PRICES};
+pub use settlement::{CHARGE_MODELS, CHARGES, CONTROL, JOURNAL, PERIODS, PRICE_CUSTOMERS, PRICES};
 
 /// Where a table's rows come from, which decides by what they are visible.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -96,7 +96,7 @@ pub struct Table {
 }
 
 /// All tables, in the order in which documents list them.
-pub const ALL: [&Table; 19] = [
+pub const ALL: [&Table; 20] = [
     &API_CALLS,
     &GPU_USAGE,
     &HEARTBEATS,
@@ -107,6 +107,7 @@ pub const ALL: [&Table; 19] = [
     &JOURNAL,
     &PRICES,
     &CHARGE_MODELS,
+    &PRICE_CUSTOMERS,
     &PERIODS,
     &TERMS,
     &INVOICES,
@@ -120,10 +121,11 @@ pub const ALL: [&Table; 19] = [
 
 /// Settlement's tables, in the order in which the rows of one control event
 /// enter its Merkle tree.
-pub const SETTLEMENT: [&Table; 13] = [
+pub const SETTLEMENT: [&Table; 14] = [
     &CONTROL,
     &PRICES,
     &CHARGE_MODELS,
+    &PRICE_CUSTOMERS,
     &PERIODS,
     &TERMS,
     &BUDGETS,

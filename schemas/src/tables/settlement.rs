@@ -160,6 +160,20 @@ pub const CHARGE_MODELS: Table = Table {
     statistics: STATISTICS,
 };
 
+/// Whose the prices are that are for one customer.
+pub const PRICE_CUSTOMERS: Table = Table {
+    name: "price_customers",
+    comment: "The customer whose own a price row is: a price row without a row here is for all customers. A customer's own price comes before any for all.",
+    written_by: WrittenBy::Settlement,
+    columns: &[
+        OFFSET,
+        delta("line", Kind::Int, "Number of the row among those of its control event, from 1."),
+        text("price", "The price row (prices.price)."),
+        text("customer", "The one customer who pays by it."),
+    ],
+    statistics: STATISTICS,
+};
+
 /// Months and how far they are closed.
 pub const PERIODS: Table = Table {
     name: "periods",

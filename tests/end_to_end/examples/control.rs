@@ -73,7 +73,7 @@ fn dimensions(matches: &[(Dimension, String)]) -> serde_json::Map<String, Value>
     matches.iter().map(|(d, value)| (d.name().to_owned(), json!(value))).collect()
 }
 
-/// A price; a charge model only where there is one.
+/// A price; its customer and a charge model only where there is one.
 fn price_as_json(price: &BookPrice) -> Value {
     let mut found = json!({
         "meter": price.meter.name(),
@@ -81,6 +81,9 @@ fn price_as_json(price: &BookPrice) -> Value {
         "per": price.price.per().to_string(),
         "amount": price.price.amount().to_string(),
     });
+    if let Some(customer) = &price.customer {
+        found["match"]["customer"] = customer.as_str().into();
+    }
     let Charging { model, minimum } = &price.charging;
     if !price.charging.is_linear() {
         let tiers = model.tiers().iter().map(|tier| {
@@ -108,6 +111,7 @@ fn settle(source: &str, bytes: &[u8], input: &Value) -> (Value, Vec<String>) {
     let supply = match &pending.need {
         Need::Nothing => Supply::Nothing,
         Need::Charges(_) => Supply::Charges(Vec::new()),
+        Need::ChargesAndServed(..) => Supply::ChargesAndServed(Vec::new(), Default::default()),
         Need::Usage { .. } => Supply::Usage(Default::default()),
         Need::Row(_) => Supply::Row(Some(correction::row(input))),
     };

@@ -197,7 +197,7 @@ mod tests {
                 Dimension::Model | Dimension::Gpu => Some(name),
                 Dimension::Region => Some(region),
             };
-            book.find(meter, value).map(|index| book.prices[index].price.amount())
+            book.find(meter, None, value).map(|index| book.prices[index].price.amount())
         };
         for region in REGIONS {
             for model in MODELS {

@@ -8,6 +8,7 @@ mod alerts;
 mod corrections;
 mod event;
 mod receivables;
+mod served;
 mod what_if;
 
 use std::ops::Range;
@@ -34,9 +35,11 @@ use stempoint_store::ReadOptions;
 use stempoint_store::ledger::{Ledger, bounds};
 
 use super::error::SettleError;
+use super::service::DEFAULT_CURRENCY;
 
 pub use alerts::{AlertPlace, StoredAlert, stored_alerts};
 pub use event::find as usage_event;
+pub(super) use served::served;
 pub use what_if::{WhatIfError, what_if};
 
 /// The state machine as the head says, from the tables as they are known now.
@@ -164,7 +167,7 @@ pub fn periods(ledger: &Ledger, below: u64) -> Result<Periods, SettleError> {
 
 /// The state as control events make it, without what charges add to it.
 fn without_charges(ledger: &Ledger, below: u64) -> Result<Settlement, SettleError> {
-    let mut settlement = Settlement::new("");
+    let mut settlement = Settlement::new(DEFAULT_CURRENCY);
     for row in control_rows(ledger, below)? {
         settlement.restore_control(row.record(), row.answer)?;
     }

@@ -8,12 +8,15 @@ use std::collections::BTreeSet;
 use stempoint_core::book::PriceBook;
 use stempoint_core::settlement::what_if::{Difference, WhatIf};
 use stempoint_schemas::commit::Commit;
-use stempoint_schemas::tables::{CHARGES, CONTROL};
+use stempoint_schemas::tables::{CHARGES, CONTROL, CORRECTIONS};
 use stempoint_schemas::time::Month;
 use stempoint_store::ledger::{Ledger, LedgerError};
 use thiserror::Error;
 
+use super::super::aggregate::METERED;
 use super::super::error::SettleError;
+use super::corrections::corrections;
+use super::served::served;
 use super::{each_charge, without_charges};
 
 /// Charges that are rated together.
@@ -65,10 +68,11 @@ pub async fn what_if(
 ) -> Result<(i64, Difference), WhatIfError> {
     let commit = commit(ledger, version).await?;
     // After the version: what it shows is in the tables.
-    for table in [&CONTROL, &CHARGES] {
+    for table in [&CONTROL, &CHARGES, &CORRECTIONS].into_iter().chain(METERED) {
         ledger.table(table).refresh().await.map_err(SettleError::from)?;
     }
     let mut settlement = without_charges(ledger, commit.control_offset)?;
+    corrections(ledger, &mut settlement, commit.control_offset)?;
     let mut what_if = WhatIf::new(&mut settlement, book, period);
     let (mut months, mut charges) = (BTreeSet::new(), Vec::new());
     each_charge(ledger, &mut settlement, 0..commit.control_offset, |settlement, charge| {
@@ -83,6 +87,10 @@ pub async fn what_if(
         Ok(())
     })?;
     what_if.add(&settlement, &charges).map_err(SettleError::from)?;
+    if let Some(filter) = what_if.served() {
+        let served = served(ledger, filter)?;
+        what_if.set_apart(&mut settlement, &served).map_err(SettleError::from)?;
+    }
     if !months.contains(&period) {
         let known = known(&months);
         return Err(WhatIfError::Nothing { period, version: commit.version, known });

@@ -1,5 +1,5 @@
 //! Settlement's rows as record batches, in the order in which its Merkle tree
-//! takes them: the control event, prices, charge models, periods, terms, budgets,
+//! takes them: the control event, prices, charge models, customers of prices, periods, terms, budgets,
 //! corrections, charges, documents, payments, allocations, postings, alerts.
 //!
 //! Invariant 5: the batches are a function of the outcome alone.
@@ -7,6 +7,7 @@
 mod budgets;
 mod charge_models;
 mod corrections;
+mod price_customers;
 mod receivables;
 
 use std::hash::Hash;
@@ -35,6 +36,7 @@ pub fn batches(settlement: &Settlement, outcome: &Outcome) -> Result<Vec<(&'stat
     if let Some(book) = outcome.book {
         batches.push((&PRICES, prices(settlement, book)?));
         batches.extend(charge_models::batch(applied(settlement, book)?)?);
+        batches.extend(price_customers::batch(applied(settlement, book)?)?);
     }
     if let Some(change) = &outcome.period {
         batches.push((&PERIODS, period(&outcome.control, change)?));

@@ -6,6 +6,7 @@ use stempoint_schemas::decimal;
 use stempoint_schemas::money::{Amount, Price, Quantity};
 use stempoint_schemas::proto;
 
+use super::money::plain;
 use super::{dimensions_from, dimensions_to, meter_from};
 use crate::book::BookPrice;
 use crate::charge_model::{ChargeModel, Charging, PERCENT_SCALE, Tier};
@@ -16,7 +17,8 @@ pub(super) fn price_from(wire: &proto::Price) -> Result<BookPrice, String> {
     let per = quantity(&wire.per, "per")?;
     let price = Price::new(amount(&wire.amount, "amount")?, per);
     let price = price.ok_or("per must be more than 0 and amount not negative")?;
-    Ok(BookPrice { meter, matches, price, charging: charging_from(wire)? })
+    let customer = (!wire.customer.is_empty()).then(|| plain("customer", &wire.customer)).transpose()?;
+    Ok(BookPrice { meter, customer, matches, price, charging: charging_from(wire)? })
 }
 
 pub(super) fn price_to(price: &BookPrice) -> proto::Price {
@@ -39,6 +41,7 @@ pub(super) fn price_to(price: &BookPrice) -> proto::Price {
             _ => String::new(),
         },
         minimum: some(*minimum),
+        customer: price.customer.clone().unwrap_or_default(),
     }
 }
 

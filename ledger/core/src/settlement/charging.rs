@@ -21,9 +21,8 @@ pub(super) fn renamed(cell: &UsageCell, translate: &[Name]) -> UsageCell {
     let mut cell = *cell;
     cell.party = translate[cell.party.index()];
     cell.currency = translate[cell.currency.index()];
-    cell.dimensions.model = translate[cell.dimensions.model.index()];
-    cell.dimensions.gpu = translate[cell.dimensions.gpu.index()];
-    cell.dimensions.region = translate[cell.dimensions.region.index()];
+    cell.customer = translate[cell.customer.index()];
+    cell.dimensions = cell.dimensions.renamed(translate);
     cell
 }
 
@@ -34,6 +33,7 @@ pub(super) fn charge_cell(
     rater: &mut Rater<'_>,
     charges: &mut Vec<Charge>,
 ) -> Result<(), Overflow> {
+    let customer = if side == Side::Customer { cell.party } else { cell.customer };
     for (meter, &nano) in Meter::ALL.into_iter().zip(&cell.quantities) {
         if nano == 0 {
             continue;
@@ -41,7 +41,7 @@ pub(super) fn charge_cell(
         let dimensions = of_meter(meter, cell.dimensions);
         let key =
             ChargeKey { side, party: cell.party, currency: cell.currency, meter, dimensions, hour: cell.hour, period };
-        let state = rater.state(cell.currency, meter, dimensions, cell.hour);
+        let state = rater.state(cell.currency, customer, meter, dimensions, cell.hour);
         charges.push(Charge { key, state, quantity: Quantity::from_nano(nano)? });
     }
     Ok(())
@@ -75,10 +75,9 @@ pub(super) fn net(charges: &[Charge]) -> Result<Vec<Charge>, Overflow> {
 
 /// What holds for a charge by the books of the rater; what was waived stays so.
 pub(super) fn holding(rater: &mut Rater<'_>, charge: &Charge) -> State {
-    let key = &charge.key;
     match charge.state {
         State::Waived => State::Waived,
-        _ => rater.state(key.currency, key.meter, key.dimensions, key.hour),
+        _ => rater.state_of(charge),
     }
 }
 

@@ -35,18 +35,24 @@ pub(super) struct Waived {
 
 /// Since when quantities are in the books.
 #[derive(Debug, Clone, Copy)]
-enum Since {
-    /// Since the event was settled.
+pub(super) enum Since<'a> {
+    /// Since the event there was settled.
     Settled(UsagePlace),
+    /// Since usage was settled up to one of these vectors: all but the first so
+    /// many reach it.
+    Cut(&'a [Watermarks], usize),
     /// Since a control event.
     Control(u64),
 }
 
-impl Waived {
-    fn found(&self, since: Since) -> bool {
-        match since {
-            Since::Settled(place) => self.settled.is_above(place.partition, place.offset),
-            Since::Control(offset) => offset < self.at,
+impl Since<'_> {
+    /// Whether the quantities were there when usage was settled up to a vector,
+    /// by control event `at`.
+    pub fn is_there(self, settled: &Watermarks, at: u64) -> bool {
+        match self {
+            Since::Settled(place) => settled.is_above(place.partition, place.offset),
+            Since::Cut(cuts, beyond) => cuts.iter().skip(beyond).any(|cut| cut == settled),
+            Since::Control(offset) => offset < at,
         }
     }
 }
@@ -92,11 +98,12 @@ impl Settlement {
     }
 
     /// What is charged of an event now.
-    fn charged_of(&mut self, place: UsagePlace, row: &UsageRow) -> (Metered, Since) {
+    fn charged_of(&mut self, place: UsagePlace, row: &UsageRow) -> (Metered, Since<'static>) {
         match self.corrections.of(place) {
             Some(Corrected { at, now: Some(now) }) => (now, Since::Control(at)),
             _ => {
-                let period = self.periods.of_settled(row.hour(), place.partition, place.offset);
+                let is_there = |settled: &Watermarks| settled.is_above(place.partition, place.offset);
+                let period = self.periods.of_settled(row.hour(), is_there);
                 (Metered::of(row, period, &mut self.names), Since::Settled(place))
             }
         }
@@ -133,14 +140,14 @@ impl Settlement {
         metered: &Metered,
         period: Month,
         sign: i128,
-        since: Option<Since>,
+        since: Option<Since<'_>>,
         charges: &mut Vec<Charge>,
     ) -> Result<(), Overflow> {
         for (meter, nano) in metered.counted() {
             let key = self.key(metered, meter, (Side::Customer, metered.customer), period);
-            let is_waived = since.is_some_and(|since| self.is_waived(metered, &key, since));
+            let is_waived = since.is_some_and(|since| self.is_waived(metered, meter, since));
             let mut rater = Rater::new(&self.books, &self.names);
-            let rated = rater.state(key.currency, meter, key.dimensions, key.hour);
+            let rated = rater.state(key.currency, metered.customer, meter, key.dimensions, key.hour);
             let state = if is_waived { State::Waived } else { rated };
             let quantity = Quantity::from_nano(sign * nano)?;
             charges.push(Charge { key, state, quantity });
@@ -150,27 +157,34 @@ impl Settlement {
         Ok(())
     }
 
-    fn key(&self, metered: &Metered, meter: Meter, (side, party): (Side, Name), period: Month) -> ChargeKey {
+    /// Under which key one side is charged of an event's quantity.
+    pub(super) fn key(&self, metered: &Metered, meter: Meter, (side, party): (Side, Name), period: Month) -> ChargeKey {
         let dimensions = of_meter(meter, metered.dimensions);
         ChargeKey { side, party, currency: self.default_currency, meter, dimensions, hour: metered.hour(), period }
     }
 
     /// Whether quantities were given up: they were in the books and had no
     /// price when a waiver of them came. What was waived stays so.
-    fn is_waived(&self, metered: &Metered, key: &ChargeKey, since: Since) -> bool {
+    pub(super) fn is_waived(&self, metered: &Metered, meter: Meter, since: Since<'_>) -> bool {
         self.waived.iter().any(|waived| {
             let billed = waived.last_closed.map_or(metered.period, |last| metered.period.max(last.next()));
-            waived.found(since)
-                && waived.waive.meter == key.meter
+            let key = self.key(metered, meter, (Side::Customer, metered.customer), billed);
+            let rated = || {
+                let books = self.books.first(waived.books);
+                let mut rater = Rater::new(&books, &self.names);
+                rater.state(key.currency, metered.customer, meter, key.dimensions, key.hour)
+            };
+            since.is_there(&waived.settled, waived.at)
+                && waived.waive.meter == meter
                 && waived.waive.period == billed
-                && matches(&self.names, key, &waived.waive.matches)
-                && Rater::new(&self.books.first(waived.books), &self.names).state(
-                    key.currency,
-                    key.meter,
-                    key.dimensions,
-                    key.hour,
-                ) == State::Unrated
+                && matches(&self.names, &key, &waived.waive.matches)
+                && rated() == State::Unrated
         })
+    }
+
+    /// Up to where usage was settled when some was given up, in order.
+    pub(super) fn waived_vectors(&self) -> impl Iterator<Item = &Watermarks> {
+        self.waived.iter().map(|waived| &waived.settled)
     }
 
     /// Takes up a correction that was made before a restart: what is charged of

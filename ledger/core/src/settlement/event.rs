@@ -3,6 +3,8 @@
 //! Invariant: everything here is plain data; an event that was read says what
 //! it needs, and nothing else is read for it.
 
+use std::collections::BTreeSet;
+
 use stempoint_schemas::time::Hour;
 use stempoint_schemas::watermark::Watermarks;
 
@@ -16,7 +18,7 @@ use crate::period::PeriodChange;
 use crate::posting::Entry;
 use crate::receivables::{Allocation, Document, Payment};
 use crate::terms::Terms;
-use crate::usage::Usage;
+use crate::usage::{Served, ServedFilter, Usage};
 
 /// What became of a control event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -93,9 +95,13 @@ pub enum Need {
         from: Watermarks,
         /// To be settled.
         to: Watermarks,
+        /// The customers whose usage is kept apart on the providers' side.
+        apart: BTreeSet<String>,
     },
     /// The charges below the event's offset that meet the filter.
     Charges(ChargeFilter),
+    /// The same, and what some customers were served.
+    ChargesAndServed(ChargeFilter, ServedFilter),
     /// The metered usage event that stands there.
     Row(UsagePlace),
 }
@@ -147,6 +153,8 @@ pub enum Supply {
     Usage(Usage),
     /// For [`Need::Charges`], with names of this settlement.
     Charges(Vec<Charge>),
+    /// For [`Need::ChargesAndServed`].
+    ChargesAndServed(Vec<Charge>, Served),
     /// For [`Need::Row`]; `None` where no metered event stands there.
     Row(Option<UsageRow>),
 }

@@ -8,6 +8,7 @@
 //! in ([`Settlement::apply`]), so that the decision itself is pure.
 
 mod alerting;
+mod apart;
 mod charging;
 mod checkpoint;
 mod correcting;
@@ -36,6 +37,7 @@ use crate::posting::{Posted, PostingContext, PostingError};
 use crate::rating::Rater;
 use crate::receivables::Receivables;
 use crate::terms::TermsBook;
+use crate::usage::Served;
 use alerting::Budgets;
 use charging::{charge_cell, holding, net, renamed, waive_charges};
 use correcting::Waived;
@@ -343,13 +345,17 @@ impl Settlement {
         match act {
             Act::Settle(watermarks) | Act::Closing(_, watermarks) => {
                 let to = self.settled.merged(watermarks);
-                if to == self.settled { Need::Nothing } else { Need::Usage { from: self.settled.clone(), to } }
+                let (from, apart) = (self.settled.clone(), self.books.apart().clone());
+                if to == from { Need::Nothing } else { Need::Usage { from, to, apart } }
             }
             Act::PriceBook(book) => {
                 if self.last_hour.is_none_or(|last| last < book.effective_from) {
                     return Need::Nothing;
                 }
-                Need::Charges(self.charges_of(book))
+                match self.served_by(book) {
+                    Some(served) => Need::ChargesAndServed(self.charges_of(book), served),
+                    None => Need::Charges(self.charges_of(book)),
+                }
             }
             Act::Waive(waive) => Need::Charges(ChargeFilter::Unrated(waive.clone())),
             Act::Correction(order) => Need::Row(order.place),
@@ -393,7 +399,7 @@ impl Settlement {
                 Act::PriceBook(book) => {
                     outcome.book = Some(self.books.iter().count());
                     self.put_in_force(offset, book);
-                    self.rerate(supply)
+                    self.rerate(&pending.need, supply)
                 }
                 Act::Waive(waive) => {
                     self.note_waiver(offset, &waive);
@@ -460,9 +466,7 @@ impl Settlement {
     fn settle(&mut self, watermarks: &Watermarks, supply: Supply) -> Result<Done, PostingError> {
         self.settled = self.settled.merged(watermarks);
         let Supply::Usage(usage) = supply else { return Ok(("nothing new to settle".to_owned(), Vec::new())) };
-        let translate: Vec<Name> = std::iter::once(Name::NONE)
-            .chain((0..usage.names.len()).map(|i| self.names.intern(usage.names.texts(i))))
-            .collect();
+        let translate = self.names.learn(&usage.names);
         let mut charges = Vec::with_capacity((usage.customers.len() + usage.providers.len()) * 3);
         let mut rater = Rater::new(&self.books, &self.names);
         for (side, cells) in [(Side::Customer, &usage.customers), (Side::Provider, &usage.providers)] {
@@ -476,8 +480,12 @@ impl Settlement {
 
     /// Moves charges to the price rows that now hold: those of closed months
     /// in the first open one, where they keep their hour.
-    fn rerate(&mut self, supply: Supply) -> Result<Done, PostingError> {
-        let Supply::Charges(mut charges) = supply else { return Ok(("in force".to_owned(), Vec::new())) };
+    fn rerate(&mut self, need: &Need, supply: Supply) -> Result<Done, PostingError> {
+        let (mut charges, served) = match supply {
+            Supply::Charges(charges) => (charges, Served::default()),
+            Supply::ChargesAndServed(charges, served) => (charges, served),
+            _ => return Ok(("in force".to_owned(), Vec::new())),
+        };
         for charge in &mut charges {
             charge.key.period = self.periods.of_change(charge.key.period);
         }
@@ -489,6 +497,12 @@ impl Settlement {
                 moved.push(Charge { quantity: charge.quantity.negated(), ..charge });
                 moved.push(Charge { state, ..charge });
             }
+        }
+        if let Need::ChargesAndServed(_, filter) = need {
+            let billed = |settlement: &Settlement, period| settlement.periods.of_change(period);
+            moved.extend(self.set_apart(filter, &served, billed)?);
+            // What was moved as a part of a sum and then set apart cancels out.
+            moved = net(&moved)?;
         }
         Ok((format!("in force; {} charges were rated again", moved.len() / 2), moved))
     }

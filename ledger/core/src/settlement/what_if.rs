@@ -20,6 +20,7 @@ use crate::names::{Name, Names};
 use crate::period::Unrated;
 use crate::posting::{Account, Entry, Posted, PostingError};
 use crate::rating::Rater;
+use crate::usage::{Served, ServedFilter};
 
 /// Whose sum it is.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -59,6 +60,9 @@ pub struct Line {
 pub struct WhatIf {
     /// The charges that the book can move.
     moved: ChargeFilter,
+    /// What must be read again of the customers to whom it gives prices of their
+    /// own.
+    served: Option<ServedFilter>,
     period: Month,
     now: Posted,
     then: Posted,
@@ -88,16 +92,40 @@ impl WhatIf {
     /// Puts a book in force after all others, in a state that has taken up the
     /// control events and is of no other use from now on.
     pub fn new(settlement: &mut Settlement, book: PriceBook, period: Month) -> WhatIf {
-        let moved = settlement.charges_of(&book);
+        let (moved, served) = (settlement.charges_of(&book), settlement.served_by(&book));
         settlement.put_in_force(u64::MAX, book);
         WhatIf {
             moved,
+            served,
             period,
             now: Posted::default(),
             then: Posted::default(),
             sums: BTreeMap::new(),
             unrated: Unrated::default(),
         }
+    }
+
+    /// What must be read and given to [`WhatIf::set_apart`], if anything.
+    pub fn served(&self) -> Option<&ServedFilter> {
+        self.served.as_ref()
+    }
+
+    /// Sets apart on the providers' side what customers were served to whom the
+    /// book gives prices of their own.
+    ///
+    /// # Errors
+    /// [`PostingError`] as in [`WhatIf::add`].
+    pub fn set_apart(&mut self, settlement: &mut Settlement, served: &Served) -> Result<(), PostingError> {
+        let Some(filter) = &self.served else { return Ok(()) };
+        let mut moved = settlement.set_apart(filter, served, |_, period| period)?;
+        moved.retain(|charge| charge.key.period == self.period);
+        let context = self.context(settlement);
+        let entries = self.then.post(&moved, context)?;
+        self.count(settlement, &entries, When::Then)
+    }
+
+    fn context<'a>(&self, settlement: &'a Settlement) -> PostingContext<'a> {
+        PostingContext { books: &settlement.books, names: &settlement.names, recorded_us: self.period.start().us() }
     }
 
     /// Adds charges as the tables have them, with the names of the state that
@@ -118,11 +146,7 @@ impl WhatIf {
             as_is.push(*charge);
             rated.push(Charge { state, ..*charge });
         }
-        let context = PostingContext {
-            books: &settlement.books,
-            names: &settlement.names,
-            recorded_us: self.period.start().us(),
-        };
+        let context = self.context(settlement);
         let (now, then) = (self.now.post(&as_is, context)?, self.then.post(&rated, context)?);
         self.count(settlement, &now, When::Now)?;
         self.count(settlement, &then, When::Then)

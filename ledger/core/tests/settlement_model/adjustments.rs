@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use stempoint_schemas::time::Month;
 
-use crate::scenario::{BookSpec, ModelSpec};
+use crate::scenario::{BookSpec, ModelSpec, PriceSpec};
 
 /// Customer, book, position in it, and the month of the usage.
 pub type UsedKey = (String, usize, usize, Month);
@@ -45,7 +45,7 @@ fn adjustment(book: &BookSpec, position: usize, quantity: i128) -> i128 {
     if quantity == 0 {
         return 0;
     }
-    let (_, _, amount, per) = book.prices[position];
+    let PriceSpec { amount, per, .. } = book.prices[position];
     let pico = |micro: u32| i128::from(micro) * 1_000_000;
     let (amount, per) = (pico(amount), i128::from(per) * 1_000_000_000);
     let linear = quantity * amount;

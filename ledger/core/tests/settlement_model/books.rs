@@ -1,6 +1,6 @@
 //! The state machine over tables that are lists in memory.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use stempoint_core::budget::Alert;
 use stempoint_core::charge::{Charge, ChargeKey, PriceId, Side, State};
@@ -9,7 +9,7 @@ use stempoint_core::names::{Name, Names};
 use stempoint_core::posting::Account;
 use stempoint_core::receivables::{Allocation, Document, Payment};
 use stempoint_core::settlement::{Answer, ChargeFilter, ControlRecord, Need, Outcome, Settlement, Supply};
-use stempoint_core::usage::{Dimensions, Usage, UsageCell};
+use stempoint_core::usage::{Dimensions, Served, ServedCell, ServedFilter, Usage, UsageCell};
 use stempoint_schemas::meter::{Dimension, Meter};
 use stempoint_schemas::money::{Amount, Quantity};
 use stempoint_schemas::time::{Hour, Month};
@@ -84,6 +84,13 @@ fn renamed(put: Metered, from: &Names, to: &mut Names) -> Metered {
     }
 }
 
+fn dimensions(row: &Row, names: &mut Names) -> Dimensions {
+    let named = names.intern(&named_of(row.kind, row.model));
+    let region = names.intern_some(row.region.map(|region| format!("region-{region}")).as_deref());
+    let (model, gpu) = if row.kind == 0 { (named, Name::NONE) } else { (Name::NONE, named) };
+    Dimensions { model, gpu, region }
+}
+
 impl Books {
     pub fn new() -> Books {
         Books {
@@ -107,7 +114,11 @@ impl Books {
         let pending = self.settlement.read(record);
         let supply = match &pending.need {
             Need::Nothing => Supply::Nothing,
-            Need::Usage { from, to } => Supply::Usage(self.usage(from.get(0), to.get(0))),
+            Need::Usage { from, to, apart } => Supply::Usage(self.usage(from.get(0), to.get(0), apart)),
+            Need::ChargesAndServed(filter, served) => {
+                let (filter, served) = (filter.clone(), self.served(served));
+                Supply::ChargesAndServed(self.charges_for(&filter), served)
+            }
             Need::Row(place) => Supply::Row(stored(&self.rows, place.offset)),
             Need::Charges(filter) => {
                 let filter = filter.clone();
@@ -129,18 +140,19 @@ impl Books {
         outcome.control.answer
     }
 
-    fn usage(&self, from: u64, to: u64) -> Usage {
+    fn usage(&self, from: u64, to: u64, apart: &BTreeSet<String>) -> Usage {
         let mut usage = Usage::default();
         let currency = usage.names.intern("USD");
         for row in &self.rows[from as usize..to as usize] {
-            let named = usage.names.intern(&named_of(row.kind, row.model));
-            let region = row.region.map_or(Name::NONE, |region| usage.names.intern(&format!("region-{region}")));
-            let (model, gpu) = if row.kind == 0 { (named, Name::NONE) } else { (Name::NONE, named) };
+            let dimensions = dimensions(row, &mut usage.names);
+            let customer = row.place(Side::Customer, Meter::Requests).1;
+            let served_apart = if apart.contains(&customer) { usage.names.intern(&customer) } else { Name::NONE };
             for side in [Side::Customer, Side::Provider] {
                 let cell = UsageCell {
                     party: usage.names.intern(&row.place(side, Meter::Requests).1),
                     currency,
-                    dimensions: Dimensions { model, gpu, region },
+                    customer: if side == Side::Customer { Name::NONE } else { served_apart },
+                    dimensions,
                     hour: row.hour(),
                     quantities: row.quantities(),
                 };
@@ -149,6 +161,25 @@ impl Books {
             usage.rows += 1;
         }
         usage
+    }
+
+    fn served(&self, filter: &ServedFilter) -> Served {
+        let mut served = Served::default();
+        for (row, offset) in self.rows.iter().zip(0..) {
+            let (customer, provider) =
+                (row.place(Side::Customer, Meter::Requests).1, row.place(Side::Provider, Meter::Requests).1);
+            let cut = filter.cut_of(UsagePlace { partition: 0, offset }, row.hour());
+            let Some(cut) = cut.filter(|_| filter.customers.contains(&customer)) else { continue };
+            served.cells.push(ServedCell {
+                customer: served.names.intern(&customer),
+                provider: served.names.intern(&provider),
+                dimensions: dimensions(row, &mut served.names),
+                hour: row.hour(),
+                cut,
+                quantities: row.quantities(),
+            });
+        }
+        served
     }
 
     fn charges_for(&mut self, filter: &ChargeFilter) -> Vec<Charge> {

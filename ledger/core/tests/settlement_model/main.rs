@@ -32,7 +32,9 @@ use books::Books;
 use corrected::corrected_step;
 use model::Model;
 use owed::CENT;
-use scenario::{BookSpec, Step, book, encoded, models, month, named_of, owed_step, row, step, watched_step};
+use scenario::{
+    BookSpec, PriceSpec, Step, book, encoded, models, month, named_of, owed_step, priced_step, row, step, watched_step,
+};
 
 /// Does the steps on both and compares them after each; gives the books and
 /// the model.
@@ -221,7 +223,8 @@ fn pick(books: &Books, which: usize) -> Option<(Vec<u8>, Answer)> {
 /// A book that holds from the first hour on and has a price for everything.
 fn dear_book() -> impl Strategy<Value = BookSpec> {
     (prop::collection::vec((1..5_000_000_u32, 1..4_000_000_u32), 6), models(6)).prop_map(|(prices, models)| {
-        let prices = prices.into_iter().enumerate().map(|(meter, (amount, per))| (meter, None, amount, per));
+        let price = |(meter, (amount, per))| PriceSpec { meter, customer: None, named: None, amount, per };
+        let prices = prices.into_iter().enumerate().map(price);
         BookSpec { euro: false, hour: -1, prices: prices.collect(), models, shares: vec![(0, 70)] }
     })
 }
@@ -273,6 +276,13 @@ proptest! {
     #[test]
     fn corrections_agree_with_the_slow_model(spec in book(), steps in prop::collection::vec(corrected_step(), 5..30)) {
         let steps: Vec<Step> = std::iter::once(Step::Book(spec)).chain(steps).collect();
+        play(&steps);
+    }
+
+    /// The same of histories in which most steps are price books, of which some
+    /// give customers prices of their own.
+    #[test]
+    fn prices_of_ones_own_agree_with_the_slow_model(steps in prop::collection::vec(priced_step(), 5..30)) {
         play(&steps);
     }
 

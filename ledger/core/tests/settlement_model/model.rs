@@ -10,7 +10,7 @@ use stempoint_schemas::time::Month;
 use crate::adjustments::{Adjustments, UsedKey};
 use crate::corrected::Sent;
 use crate::owed::Owed;
-use crate::scenario::{BookSpec, Place, Row};
+use crate::scenario::{BookSpec, Place, PriceSpec, Row};
 use crate::watched::{Totals, Watched};
 
 /// What the model holds of a row's quantity of one meter.
@@ -65,13 +65,14 @@ impl Model {
             }
         }
         let Some(index) = holds else { return Rated::Unrated };
-        let prices = || books[index].prices.iter().enumerate().filter(|(_, price)| price.0 == meter);
-        if prices().next().is_none() {
-            return Rated::NotBilled;
-        }
-        let exact = prices().find(|(_, price)| price.1 == Some(row.model));
-        let any = prices().find(|(_, price)| price.1.is_none());
-        exact.or(any).map_or(Rated::Unrated, |(position, _)| Rated::At(index, position))
+        let prices = || books[index].prices.iter().enumerate().filter(|(_, price)| price.meter == meter);
+        let one = |customer, named| {
+            prices().find(|(_, price)| (price.customer, price.named) == (customer, named)).map(|(position, _)| position)
+        };
+        let (customer, named) = (Some(row.customer), Some(row.model));
+        let found = one(customer, named).or(one(customer, None)).or(one(None, named)).or(one(None, None));
+        let waits = if prices().any(|(_, price)| price.customer.is_none()) { Rated::Unrated } else { Rated::NotBilled };
+        found.map_or(waits, |position| Rated::At(index, position))
     }
 
     pub fn rate_all(&mut self) {
@@ -281,13 +282,13 @@ impl Model {
     }
 
     fn share(&self, book: usize, position: usize) -> i128 {
-        let meter = self.books[book].prices[position].0;
+        let meter = self.books[book].prices[position].meter;
         self.books[book].shares.iter().find(|share| share.0 == meter).map_or(0, |share| i128::from(share.1))
     }
 
     /// A part in per cent of what a quantity costs, half away from zero.
     fn price(&self, book: usize, position: usize, per_cent: i128, quantity: i128) -> i128 {
-        let (_, _, amount, per) = self.books[book].prices[position];
+        let PriceSpec { amount, per, .. } = self.books[book].prices[position];
         let numerator = quantity * i128::from(amount) * 1_000_000 * per_cent;
         let denominator = i128::from(per) * 1_000_000_000 * 100;
         (2 * numerator + numerator.signum() * denominator) / (2 * denominator)

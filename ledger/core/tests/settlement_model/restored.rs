@@ -15,7 +15,13 @@ const SOURCE: &[u8] = b"operator/test";
 /// A book whose one price is more than today's rules allow.
 fn too_high() -> Vec<u8> {
     let price = Price::new(Amount::parse("2000000").unwrap(), Quantity::parse("1").unwrap()).unwrap();
-    let prices = vec![BookPrice { meter: Meter::Requests, matches: Vec::new(), price, charging: Default::default() }];
+    let prices = vec![BookPrice {
+        meter: Meter::Requests,
+        customer: None,
+        matches: Vec::new(),
+        price,
+        charging: Default::default(),
+    }];
     let book = PriceBook { currency: "USD".to_owned(), effective_from: Hour(400_000), prices, shares: Vec::new() };
     to_proto("a book", &Act::PriceBook(book)).encode_to_vec()
 }

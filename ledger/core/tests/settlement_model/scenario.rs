@@ -31,12 +31,22 @@ pub struct Row {
     pub amounts: [u32; 3],
 }
 
+/// A price: whom it is for, and which model or GPU it names, if any.
+#[derive(Debug, Clone)]
+pub struct PriceSpec {
+    pub meter: usize,
+    pub customer: Option<u8>,
+    pub named: Option<u8>,
+    /// In 10^-6.
+    pub amount: u32,
+    pub per: u32,
+}
+
 #[derive(Debug, Clone)]
 pub struct BookSpec {
     pub euro: bool,
     pub hour: i32,
-    /// Meter, which model or GPU it names, amount in 10^-6, per.
-    pub prices: Vec<(usize, Option<u8>, u32, u32)>,
+    pub prices: Vec<PriceSpec>,
     /// How customers pay at each of them.
     pub models: Vec<ModelSpec>,
     /// Meter and per cent.
@@ -138,13 +148,15 @@ pub fn models(count: usize) -> impl Strategy<Value = Vec<ModelSpec>> {
 }
 
 pub fn book() -> impl Strategy<Value = BookSpec> {
-    let price = (0..6_usize, prop::option::of(0..2_u8), 0..5_000_000_u32, 1..4_000_000_u32);
+    let customer = prop::option::weighted(0.3, 0..2_u8);
+    let price = (0..6_usize, customer, prop::option::of(0..2_u8), 0..5_000_000_u32, 1..4_000_000_u32)
+        .prop_map(|(meter, customer, named, amount, per)| PriceSpec { meter, customer, named, amount, per });
     let share = (0..6_usize, 0..=100_u8);
     let parts = (prop::collection::vec(price, 1..6), prop::collection::vec(share, 0..4), models(6));
     (prop::bool::weighted(0.15), -1..6, parts).prop_map(|(euro, hour, (mut prices, mut shares, models))| {
         // Two prices that could tie, or two shares of a meter, would be refused.
-        prices.sort_by_key(|price| (price.0, price.1));
-        prices.dedup_by_key(|price| (price.0, price.1));
+        prices.sort_by_key(|price| (price.meter, price.customer, price.named));
+        prices.dedup_by_key(|price| (price.meter, price.customer, price.named));
         shares.sort_unstable_by_key(|share| share.0);
         shares.dedup_by_key(|share| share.0);
         BookSpec { euro, hour, prices, models, shares }
@@ -195,6 +207,21 @@ fn budget_spec() -> impl Strategy<Value = BudgetSpec> {
 fn budget_step() -> impl Strategy<Value = Step> {
     (0..2_u8, 0..2_u8, prop::option::weighted(0.85, budget_spec()))
         .prop_map(|(customer, name, spec)| Step::Budget(customer, name, spec))
+}
+
+/// Steps of which most are price books, while months close.
+pub fn priced_step() -> impl Strategy<Value = Step> {
+    prop_oneof![
+        4 => prop::collection::vec(row(), 1..5).prop_map(Step::Settle),
+        5 => book().prop_map(Step::Book),
+        2 => correct_step(),
+        2 => (0..6_usize, any::<bool>(), prop::option::of(0..2_u8))
+            .prop_map(|(meter, second_month, named)| Step::Waive { meter, second_month, named }),
+        1 => (0..3, prop::collection::vec(row(), 0..3)).prop_map(|(month, rows)| Step::Closing(month, rows)),
+        1 => (0..3).prop_map(Step::Closed),
+        1 => Just(Step::CloseNext),
+        1 => any::<bool>().prop_map(|from_checkpoint| Step::Restart { from_checkpoint }),
+    ]
 }
 
 /// Steps of which most are about the budgets of two customers.
@@ -292,16 +319,17 @@ impl ModelSpec {
 
 impl BookSpec {
     pub fn book(&self) -> PriceBook {
-        let prices = self.prices.iter().zip(&self.models).map(|(&(meter, named, amount, per), model)| {
-            let meter = Meter::ALL[meter];
+        let prices = self.prices.iter().zip(&self.models).map(|(price, model)| {
+            let meter = Meter::ALL[price.meter];
             let dimension = meter.dimensions()[0];
             let kind = u8::from(dimension == Dimension::Gpu);
             BookPrice {
                 meter,
-                matches: named.map(|named| (dimension, named_of(kind, named))).into_iter().collect(),
+                customer: price.customer.map(|customer| format!("customer-{customer}")),
+                matches: price.named.map(|named| (dimension, named_of(kind, named))).into_iter().collect(),
                 price: Price::new(
-                    Amount::from_pico(i128::from(amount) * 1_000_000).unwrap(),
-                    Quantity::from_nano(i128::from(per) * 1_000_000_000).unwrap(),
+                    Amount::from_pico(i128::from(price.amount) * 1_000_000).unwrap(),
+                    Quantity::from_nano(i128::from(price.per) * 1_000_000_000).unwrap(),
                 )
                 .unwrap(),
                 charging: model.charging(),

@@ -1,0 +1,120 @@
+//! Customers with prices of their own on the providers' side.
+//!
+//! Charges on that side do not say whose usage they were. Those at a price for
+//! one customer are that customer's; in all others it is mixed with what others
+//! were served. So where a book for the past gives a customer a price, its usage
+//! is read again, and its part is set apart.
+//!
+//! Invariant 2: in every price row both sides stay equal.
+
+use std::cmp::Ordering;
+use std::collections::BTreeSet;
+
+use stempoint_schemas::money::Quantity;
+use stempoint_schemas::time::Month;
+use stempoint_schemas::watermark::Watermarks;
+
+use super::Settlement;
+use super::correcting::Since;
+use crate::book::{Books, PriceBook};
+use crate::charge::{Charge, Side};
+use crate::correction::Metered;
+use crate::names::Name;
+use crate::posting::PostingError;
+use crate::rating::Rater;
+use crate::usage::{Served, ServedFilter};
+
+impl Settlement {
+    /// What must be read again of the customers to whom a book that is yet to
+    /// be put in force gives prices of their own; `None` where it gives none.
+    pub(super) fn served_by(&self, book: &PriceBook) -> Option<ServedFilter> {
+        let customers: BTreeSet<String> = book.customers().map(str::to_owned).collect();
+        let is_rated_by_it = self.names.find(&book.currency) == Some(self.default_currency);
+        (is_rated_by_it && !customers.is_empty()).then(|| ServedFilter {
+            customers,
+            from: book.effective_from,
+            until: self.books.next_change(&book.currency, book.effective_from),
+            to: self.settled.clone(),
+            cuts: self.cuts(),
+            without: self.corrections.places().collect(),
+        })
+    }
+
+    /// The vectors that decide in which month usage is billed and whether it
+    /// was waived. Usage that is settled stays so: each covers those before it.
+    fn cuts(&self) -> Vec<Watermarks> {
+        let mut cuts: Vec<Watermarks> = self.periods.vectors().chain(self.waived_vectors()).cloned().collect();
+        cuts.sort_by(|one, other| match (other.covers(one), one.covers(other)) {
+            (true, true) => Ordering::Equal,
+            (true, false) => Ordering::Less,
+            (false, _) => Ordering::Greater,
+        });
+        cuts.dedup();
+        cuts
+    }
+
+    /// Moves the parts of customers to whom the last book gives prices of their
+    /// own from where the others' usage is charged to where theirs is. `billed`
+    /// says in which month what was billed in one is moved.
+    pub(super) fn set_apart(
+        &mut self,
+        filter: &ServedFilter,
+        served: &Served,
+        billed: impl Fn(&Settlement, Month) -> Month,
+    ) -> Result<Vec<Charge>, PostingError> {
+        let before = self.books.first(self.books.iter().count().saturating_sub(1));
+        let mut moved = Vec::new();
+        let translate = self.names.learn(&served.names);
+        for cell in &served.cells {
+            let since = Since::Cut(&filter.cuts, cell.cut);
+            let metered = Metered {
+                customer: translate[cell.customer.index()],
+                provider: translate[cell.provider.index()],
+                dimensions: cell.dimensions.renamed(&translate),
+                time_us: cell.hour.start().us(),
+                // The place of the control event is of no concern to usage.
+                period: self.periods.of_settled(cell.hour, |vector| since.is_there(vector, 0)),
+                quantities: cell.quantities,
+            };
+            self.set_part_apart((&metered, since), &before, billed(self, metered.period), &mut moved)?;
+        }
+        let charged: Vec<(u64, Metered)> = self.corrections.charged().collect();
+        for (at, metered) in charged {
+            let customer = self.names.text(metered.customer).unwrap_or_default();
+            if filter.customers.contains(customer) && filter.is_within(metered.hour()) {
+                let since = Since::Control(at);
+                self.set_part_apart((&metered, since), &before, billed(self, metered.period), &mut moved)?;
+            }
+        }
+        Ok(moved)
+    }
+
+    /// Sets one customer's part apart of what a provider is charged with.
+    fn set_part_apart(
+        &self,
+        (metered, since): (&Metered, Since<'_>),
+        before: &Books,
+        billed: Month,
+        moved: &mut Vec<Charge>,
+    ) -> Result<(), PostingError> {
+        let (mut old, mut new) = (Rater::new(before, &self.names), Rater::new(&self.books, &self.names));
+        for (meter, nano) in metered.counted() {
+            let key = self.key(metered, meter, (Side::Provider, metered.provider), billed);
+            let state = |rater: &mut Rater<'_>, customer: Name| {
+                rater.state(key.currency, customer, meter, key.dimensions, key.hour)
+            };
+            let was = state(&mut old, metered.customer);
+            let is_apart = was.price().and_then(|price| before.price(price)).is_some_and(|row| row.customer.is_some());
+            if is_apart || self.is_waived(metered, meter, since) {
+                continue;
+            }
+            let (others, own) = (state(&mut new, Name::NONE), state(&mut new, metered.customer));
+            if others != own {
+                let quantity = Quantity::from_nano(nano)?;
+                moved.push(Charge { key, state: others, quantity: quantity.negated() });
+                moved.push(Charge { key, state: own, quantity });
+            }
+        }
+        Ok(())
+    }
+}
