@@ -265,7 +265,7 @@ impl Settler {
             }
             Need::Row(place) => {
                 self.refresh_usage()?;
-                Supply::Row(restore::usage_event(&self.ledger, *place)?)
+                Supply::Row(restore::usage_event(&self.ledger, *place)?.map(Box::new))
             }
             Need::ChargesAndServed(filter, served) => {
                 let charges = restore::charges(&self.ledger, &mut self.settlement, record.offset, filter)?;

@@ -61,9 +61,14 @@ impl Document {
     /// reading.
     pub async fn numbered(session: &Session, number: &str) -> Result<Document, DocumentError> {
         let sql = format!("SELECT customer, currency, period FROM invoices WHERE number = {}", literal(number));
-        for batch in session.rows(&sql).await?.iter().filter(|batch| batch.num_rows() > 0) {
-            let value = |column| texts(batch, column, "invoices").map(|texts| text(&texts, 0));
-            let Some(period) = value("period")? else { break };
+        let batches = session.rows(&sql).await?;
+        let found = batches.iter().find(|batch| batch.num_rows() > 0);
+        let value = |column| match found {
+            Some(batch) => texts(batch, column, "invoices").map(|texts| text(&texts, 0)),
+            None => Ok(None),
+        };
+        // Credit notes that somebody gave belong to no month.
+        if let Some(period) = value("period")? {
             let request = Request {
                 party: value("customer")?.unwrap_or_default(),
                 period: Month::parse(&period).map_err(|_| super::sums::missing("invoices", "period"))?,

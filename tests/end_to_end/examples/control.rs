@@ -113,7 +113,7 @@ fn settle(source: &str, bytes: &[u8], input: &Value) -> (Value, Vec<String>) {
         Need::Charges(_) => Supply::Charges(Vec::new()),
         Need::ChargesAndServed(..) => Supply::ChargesAndServed(Vec::new(), Default::default()),
         Need::Usage { .. } => Supply::Usage(Default::default()),
-        Need::Row(_) => Supply::Row(Some(correction::row(input))),
+        Need::Row(_) => Supply::Row(Some(Box::new(correction::row(input)))),
     };
     let outcome = settlement.apply(pending, supply).expect("nothing overflows");
     let (mut tables, mut leaves) = (serde_json::Map::new(), Vec::new());

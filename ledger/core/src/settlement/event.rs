@@ -156,7 +156,7 @@ pub enum Supply {
     /// For [`Need::ChargesAndServed`].
     ChargesAndServed(Vec<Charge>, Served),
     /// For [`Need::Row`]; `None` where no metered event stands there.
-    Row(Option<UsageRow>),
+    Row(Option<Box<UsageRow>>),
 }
 
 /// A control event that was read and waits for what it needs.

@@ -444,7 +444,7 @@ impl Settlement {
     /// Why an event that could be done by itself cannot be with what it needed.
     fn problem_with(&mut self, pending: &Pending, supply: &Supply) -> Option<String> {
         match (&pending.act, supply) {
-            (Some(Act::Correction(order)), Supply::Row(row)) => self.check_corrected(order, row.as_ref()).err(),
+            (Some(Act::Correction(order)), Supply::Row(row)) => self.check_corrected(order, row.as_deref()).err(),
             _ => None,
         }
     }

@@ -119,7 +119,7 @@ impl Books {
                 let (filter, served) = (filter.clone(), self.served(served));
                 Supply::ChargesAndServed(self.charges_for(&filter), served)
             }
-            Need::Row(place) => Supply::Row(stored(&self.rows, place.offset)),
+            Need::Row(place) => Supply::Row(stored(&self.rows, place.offset).map(Box::new)),
             Need::Charges(filter) => {
                 let filter = filter.clone();
                 Supply::Charges(self.charges_for(&filter))
