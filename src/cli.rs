@@ -17,7 +17,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub use self::documents::{DocumentArgs, DocumentOutput, InvoiceArgs, InvoiceCommand};
-pub use bench::BenchCommand;
+pub use bench::{BenchCommand, FoldStream};
 pub use budget::{AlertsCommand, BudgetCommand, BudgetSetArgs};
 pub use corrections::{AmendArgs, EventArgs, VoidArgs};
 pub use exports::{DatasetFormat, FocusArgs, FocusCommand, GeneralLedgerArgs, GeneralLedgerFormat};

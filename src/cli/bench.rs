@@ -1,8 +1,19 @@
 //! The arguments of `bench`.
 
-use clap::Subcommand;
+use clap::{Subcommand, ValueEnum};
 
 use super::RowFormat;
+
+/// Which sources the events of `bench fold` come from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum FoldStream {
+    /// Half of them numbered, half not.
+    Mix,
+    /// Numbered ones alone.
+    Numbered,
+    /// Others alone.
+    Unnumbered,
+}
 
 /// What to measure.
 #[derive(Debug, Subcommand)]
@@ -18,6 +29,10 @@ pub enum BenchCommand {
         /// How to print the figures.
         #[arg(long, value_enum, default_value = "table")]
         format: RowFormat,
+        /// Measures one stream of that many events, for the process that
+        /// measures all of them.
+        #[arg(long, value_enum, hide = true)]
+        stream: Option<FoldStream>,
     },
     /// The deduplication index alone.
     #[command(after_help = "Example:\n  stempoint bench dedup --keys 50000000")]

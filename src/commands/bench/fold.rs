@@ -1,11 +1,16 @@
 //! `stempoint bench fold`: ingest and settlement, and the roofline: reading
-//! the log alone and writing the same rows alone.
+//! the log alone and writing the same rows alone. Each stream of events has a
+//! process of its own, as a node has, so that its memory is not what an earlier
+//! stream left behind.
 
+use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use anyhow::{Result, ensure};
+use anyhow::{Context as _, Result, ensure};
+use clap::ValueEnum as _;
+use serde::{Deserialize, Serialize};
 use stempoint_core::control::{Act, to_proto};
 use stempoint_core::settlement::Outcome;
 use stempoint_ingest::fold::FoldObserver;
@@ -21,7 +26,7 @@ use stempoint_workload::bench::{BenchOptions, Sources};
 
 use super::figures::{self, cpu_seconds, forget_peak, peak_rss_bytes};
 use super::usage;
-use crate::cli::RowFormat;
+use crate::cli::{FoldStream, RowFormat};
 use crate::context::Context;
 use crate::data::DataFolder;
 use crate::maintenance;
@@ -29,16 +34,41 @@ use crate::node::{self, LogChoice, Node, Parts};
 use crate::progress::Progress;
 use crate::scratch::Scratch;
 
-pub fn run(context: &Context, events: u64, format: RowFormat) -> Result<()> {
-    let scratch = Scratch::new()?;
-    let mix = measure(context, &scratch, "mix", Sources::All, events)?;
-    let numbered = measure(context, &scratch, "numbered", Sources::Numbered, events / 2)?;
-    let unnumbered = measure(context, &scratch, "unnumbered", Sources::Unnumbered, events / 2)?;
+pub fn run(format: RowFormat) -> Result<()> {
+    let mix = in_own_process(FoldStream::Mix)?;
+    let numbered = in_own_process(FoldStream::Numbered)?;
+    let unnumbered = in_own_process(FoldStream::Unnumbered)?;
     figures::print(&mix.figures(&numbered, &unnumbered), format);
     Ok(())
 }
 
+/// Runs this command again for one stream; its progress is shown as it goes.
+fn in_own_process(stream: FoldStream) -> Result<Measured> {
+    let name = stream.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default();
+    let output = Command::new(std::env::current_exe()?)
+        .args(std::env::args_os().skip(1))
+        .args(["--stream", &name])
+        .stderr(Stdio::inherit())
+        .output()?;
+    ensure!(output.status.success(), "measuring the stream {name:?} failed with {}", output.status);
+    serde_json::from_slice(&output.stdout).with_context(|| format!("the stream {name:?} gave no figures"))
+}
+
+/// Measures one stream, of all events or of half of them, and prints what it
+/// gave, for [`in_own_process`].
+pub fn run_stream(context: &Context, stream: FoldStream, events: u64) -> Result<()> {
+    let scratch = Scratch::new()?;
+    let (name, sources, events) = match stream {
+        FoldStream::Mix => ("mix", Sources::All, events),
+        FoldStream::Numbered => ("numbered", Sources::Numbered, events / 2),
+        FoldStream::Unnumbered => ("unnumbered", Sources::Unnumbered, events / 2),
+    };
+    println!("{}", serde_json::to_string(&measure(context, &scratch, name, sources, events)?)?);
+    Ok(())
+}
+
 /// What one stream gave.
+#[derive(Serialize, Deserialize)]
 struct Measured {
     events: u64,
     append: f64,
