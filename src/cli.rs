@@ -2,10 +2,12 @@
 
 mod bench;
 mod budget;
+mod commitment;
 mod corrections;
 mod documents;
 mod exports;
 mod format;
+mod grant;
 mod money;
 mod profile;
 mod proofs;
@@ -19,9 +21,11 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 pub use self::documents::{DocumentArgs, DocumentOutput, InvoiceArgs, InvoiceCommand};
 pub use bench::{BenchCommand, FoldStream};
 pub use budget::{AlertsCommand, BudgetCommand, BudgetSetArgs};
+pub use commitment::{CommitmentCommand, CommitmentSetArgs};
 pub use corrections::{AmendArgs, EventArgs, VoidArgs};
 pub use exports::{DatasetFormat, FocusArgs, FocusCommand, GeneralLedgerArgs, GeneralLedgerFormat};
 pub use format::{DocumentFormat, RowFormat};
+pub use grant::{GrantAddArgs, GrantCommand};
 pub use money::{
     AccountsArgs, BalanceArgs, CreditArgs, InvoicesArgs, InvoicesCommand, InvoicesListArgs, InvoicesWriteArgs,
     PaymentArgs, PaymentCommand, TermsCommand,
@@ -157,6 +161,12 @@ changes nothing, also while a server runs.")]
     /// Say on what terms customers are invoiced: by whom, due when, with which tax.
     #[command(subcommand)]
     Terms(TermsCommand),
+    /// Give a customer something that pays its invoices of some months, paid for or not.
+    #[command(subcommand)]
+    Grant(GrantCommand),
+    /// Say what a customer pays at least: each month, or over a longer term.
+    #[command(subcommand)]
+    Commitment(CommitmentCommand),
     /// Say how much a customer is meant to use in a month, and when somebody is told.
     #[command(subcommand)]
     Budget(BudgetCommand),

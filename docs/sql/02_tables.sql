@@ -66,8 +66,20 @@ CREATE VIEW payments AS
 SELECT * FROM raw_payments
 WHERE _offset < (SELECT max(control_offset) FROM commits);
 
+CREATE VIEW grants AS
+SELECT * FROM raw_grants
+WHERE _offset < (SELECT max(control_offset) FROM commits);
+
 CREATE VIEW allocations AS
 SELECT * FROM raw_allocations
+WHERE _offset < (SELECT max(control_offset) FROM commits);
+
+CREATE VIEW commitments AS
+SELECT * FROM raw_commitments
+WHERE _offset < (SELECT max(control_offset) FROM commits);
+
+CREATE VIEW true_ups AS
+SELECT * FROM raw_true_ups
 WHERE _offset < (SELECT max(control_offset) FROM commits);
 
 CREATE VIEW budgets AS

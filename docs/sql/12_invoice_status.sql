@@ -1,5 +1,5 @@
--- One row per invoice and credit note: what of it payments and credit notes
--- settled, and what is still to be paid.
+-- One row per invoice and credit note: what of it payments, grants and credit
+-- notes settled, and what is still to be paid.
 CREATE VIEW invoice_status AS
 SELECT
   i._offset, i.line, i.number, i.kind, i.customer, i.period, i.currency, i.net, i.tax, i.total,
@@ -17,8 +17,8 @@ FROM invoices i
 LEFT JOIN (
   SELECT
     invoice,
-    sum(CASE WHEN source LIKE 'payment-%' THEN amount END) AS paid,
-    sum(CASE WHEN source NOT LIKE 'payment-%' THEN amount END) AS credited
+    sum(CASE WHEN source LIKE 'payment-%' OR source LIKE 'grant-%' THEN amount END) AS paid,
+    sum(CASE WHEN source NOT LIKE 'payment-%' AND source NOT LIKE 'grant-%' THEN amount END) AS credited
   FROM allocations
   GROUP BY invoice
 ) a ON a.invoice = i.number;

@@ -1,15 +1,19 @@
--- One row per customer, currency and billing period that has charges: the
--- document that it was billed with, and the legal entity whose it is. Before a
+-- One row per customer, currency and billing period that has charges, or in
+-- which a commitment lacked something: the document that it was billed with, and the legal entity whose it is. Before a
 -- month is closed it has no document, and the entity is that of the terms which
 -- hold now; afterwards it is that of the terms which held when it was closed
 -- (INV where there were none). The first month that is closed closes all before
 -- it. A closed month whose amount rounds to nothing has no document.
 CREATE VIEW customer_months AS
 WITH billed AS (
-    SELECT party AS customer, currency, period, min(_offset) AS first_offset
-    FROM charges
-    WHERE side = 'customer' AND state = 'charged'
-    GROUP BY party, currency, period
+    SELECT customer, currency, period, min(_offset) AS first_offset
+    FROM (
+        SELECT party AS customer, currency, period, _offset FROM charges
+        WHERE side = 'customer' AND state = 'charged'
+        UNION ALL
+        SELECT customer, currency, period, _offset FROM true_ups
+    ) AS parts
+    GROUP BY customer, currency, period
 ),
 months AS (
     SELECT billed_months.period, min(periods._offset) AS closed_by, min(periods.changed_at) AS closed_at

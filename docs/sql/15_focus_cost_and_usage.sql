@@ -1,7 +1,7 @@
 -- The dataset Cost and Usage of FOCUS 1.4: one row per customer, billing period,
 -- price row, dimensions and hour of usage, one for what a charge model adds to a
--- price row, and per document one for what it rounds, one for its tax and, of a
--- credit, one for the credit. Per InvoiceId BilledCost adds up to the document's
+-- price row, and per document one for what it rounds, one for its tax, one for
+-- what a commitment lacks and, of a credit, one for the credit. Per InvoiceId BilledCost adds up to the document's
 -- total. docs/focus.md says what each column is in the books.
 --
 -- Usage that is billed in a later month than its own, because that one was
@@ -27,6 +27,15 @@ parts AS (
     SELECT 'Adjustment' AS category, '/rounding' AS part, net - subtotal AS cost,
         'Rounding of ' || number || ' to what can be paid' AS description, documents.*
     FROM documents WHERE period IS NOT NULL AND net <> subtotal
+    UNION ALL
+    SELECT 'Purchase' AS category, '/commitment' AS part, true_ups.amount AS cost,
+        'Commitment of ' || rtrim(rtrim(CAST(true_ups.committed AS VARCHAR), '0'), '.') || ' '
+            || true_ups.currency || ' for '
+            || CASE WHEN true_ups.first_period < true_ups.period THEN true_ups.first_period || ' to ' ELSE '' END
+            || true_ups.period || ', less '
+            || rtrim(rtrim(CAST(true_ups.billed AS VARCHAR), '0'), '.') || ' for usage' AS description,
+        documents.*
+    FROM documents JOIN true_ups ON true_ups.document = documents.number
     UNION ALL
     SELECT 'Tax' AS category, '/tax' AS part, tax AS cost,
         coalesce(tax_name, 'Tax') || ' of ' || number AS description, documents.*

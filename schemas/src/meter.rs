@@ -6,6 +6,11 @@
 
 use std::fmt;
 
+/// One unit of a meter, in 10^-9 of it, which is what quantities are kept in.
+pub const UNIT_NANO: i128 = 1_000_000_000;
+/// A thousandth of a unit, which events count joules in, in 10^-9 of a unit.
+pub const MILLI_NANO: i128 = 1_000_000;
+
 /// What is counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Meter {
@@ -64,6 +69,11 @@ impl Meter {
         Meter::GpuSeconds,
         Meter::EnergyJoules,
     ];
+
+    /// The position in [`Meter::ALL`].
+    pub const fn index(self) -> usize {
+        self as usize
+    }
 
     /// The name in files and tables.
     pub const fn name(self) -> &'static str {

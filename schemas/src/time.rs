@@ -65,7 +65,7 @@ impl Instant {
 
     /// The hour that this moment lies in.
     pub const fn hour(self) -> Hour {
-        Hour(self.0.div_euclid(HOUR_US) as i32)
+        Hour::of_us(self.0)
     }
 
     fn calendar(self) -> DateTime<Utc> {
@@ -85,6 +85,12 @@ impl fmt::Display for Instant {
 pub struct Hour(pub i32);
 
 impl Hour {
+    /// The hour of a moment between the years 1 and 9999, in microseconds since
+    /// 1970, whose hours all fit.
+    pub const fn of_us(us: i64) -> Hour {
+        Hour(us.div_euclid(HOUR_US) as i32)
+    }
+
     /// The hour's first moment.
     pub const fn start(self) -> Instant {
         Instant(self.0 as i64 * HOUR_US)

@@ -1,16 +1,14 @@
 //! `stempoint budget`: how much customers are meant to use in a month.
 
-use std::time::{SystemTime, UNIX_EPOCH};
-
 use anyhow::{Context as _, Result, anyhow};
 use stempoint_core::budget::{Budget, BudgetOrder, Measure};
 use stempoint_core::control::Act;
 use stempoint_query::literal;
 use stempoint_schemas::meter::Meter;
 use stempoint_schemas::money::{Amount, Quantity};
-use stempoint_schemas::time::{Instant, Month};
+use stempoint_schemas::time::Month;
 
-use super::sql;
+use super::{payment, sql};
 use crate::access::Access;
 use crate::cli::{BudgetCommand, BudgetSetArgs};
 use crate::context::Context;
@@ -55,10 +53,7 @@ fn order(args: &BudgetSetArgs) -> Result<BudgetOrder> {
         },
         _ => return Err(anyhow!("a budget needs --amount, or --quantity with --meter")),
     };
-    let from = match &args.from {
-        Some(from) => Month::parse(from).with_context(|| format!("--from {from:?} is not a month such as 2023-11"))?,
-        None => this_month()?,
-    };
+    let from = month_or_this(args.from.as_deref())?;
     let budget = Budget { from, limit, thresholds: args.thresholds.clone() };
     Ok(BudgetOrder { customer: args.customer.clone(), name: args.name.clone(), budget: Some(budget) })
 }
@@ -68,8 +63,10 @@ fn unknown_meter(name: &str) -> String {
     format!("there is no meter {name:?}; there are {known}")
 }
 
-fn this_month() -> Result<Month> {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).context("the clock stands before 1970")?;
-    let now = i64::try_from(since.as_micros()).ok().and_then(Instant::from_us);
-    Ok(now.context("the clock stands after the year 9999")?.hour().month())
+/// The month of `--from`, or this one.
+pub(super) fn month_or_this(from: Option<&str>) -> Result<Month> {
+    match from {
+        Some(from) => Month::parse(from).with_context(|| format!("--from {from:?} is not a month such as 2023-11")),
+        None => Ok(payment::now()?.hour().month()),
+    }
 }

@@ -5,11 +5,13 @@ mod alerts;
 mod audit;
 mod bench;
 mod budget;
+mod commitment;
 mod correction;
 mod demo;
 mod documents;
 mod focus;
 mod general_ledger;
+mod grant;
 mod head;
 mod import;
 mod invoices;
@@ -74,6 +76,8 @@ pub fn run(context: &Context, command: Command) -> Result<ExitCode> {
         Command::Invoice(args) => return documents::invoice_or_verify(context, &args),
         Command::Invoices(args) => invoices::run(context, &args)?,
         Command::Terms(command) => terms::run(context, &command)?,
+        Command::Grant(command) => grant::run(context, &command)?,
+        Command::Commitment(command) => commitment::run(context, &command)?,
         Command::Budget(command) => budget::run(context, &command)?,
         Command::Alerts(command) => alerts::run(context, &command)?,
         Command::Payment(command) => payment::run(context, &command)?,

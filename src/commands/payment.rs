@@ -7,6 +7,7 @@ use anyhow::{Result, anyhow};
 use stempoint_core::control::Act;
 use stempoint_core::receivables::{CreditOrder, PaymentOrder};
 use stempoint_core::settlement::Answer;
+use stempoint_ingest::settlement::StoredControl;
 use stempoint_schemas::money::Amount;
 use stempoint_schemas::time::Instant;
 
@@ -49,14 +50,18 @@ fn add(context: &Context, args: &PaymentArgs) -> Result<()> {
         reference: args.reference.clone(),
     });
     let access = Access::open(context)?;
-    let done = match &args.id {
-        None => access.control(&act),
-        Some(id) => access.control_once(SOURCE, id, &act).and_then(|row| match row.answer {
-            Answer::Applied | Answer::Duplicate => Ok(row),
-            other => Err(anyhow!("{} by settlement: {}", other.name(), row.message)),
-        }),
-    };
+    let done = send(&access, args.id.as_deref(), &act);
     access.report(done)
+}
+
+/// Sends an act; of those with the same id one counts.
+pub(super) fn send(access: &Access, id: Option<&str>, act: &Act) -> Result<StoredControl> {
+    let Some(id) = id else { return access.control(act) };
+    let row = access.control_once(SOURCE, id, act)?;
+    match row.answer {
+        Answer::Applied | Answer::Duplicate => Ok(row),
+        other => Err(anyhow!("{} by settlement: {}", other.name(), row.message)),
+    }
 }
 
 pub fn credit(context: &Context, args: &CreditArgs) -> Result<()> {
@@ -72,11 +77,11 @@ pub fn credit(context: &Context, args: &CreditArgs) -> Result<()> {
     access.report(done)
 }
 
-fn amount(text: &str) -> Result<Amount> {
+pub(super) fn amount(text: &str) -> Result<Amount> {
     Amount::parse(text).map_err(|error| anyhow!("the amount {text:?}: {error}"))
 }
 
-fn now() -> Result<Instant> {
+pub(super) fn now() -> Result<Instant> {
     let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH)?;
     let us = i64::try_from(since.as_micros())?;
     Instant::from_us(us).ok_or_else(|| anyhow!("this machine's clock is outside the years 1 to 9999"))

@@ -9,6 +9,7 @@ use serde_json::Value;
 
 use crate::audit_views::eventful;
 use crate::harness::{Books, scaled, text};
+pub use rules::check as keeps_the_rules;
 use rules::{check, check_journal, is_text};
 
 const SELECT: &str = "SELECT id, at AS time, customer, model, nullif(region, '') AS region, 'node-1' AS provider, \

@@ -11,7 +11,7 @@ use crate::audit_views::eventful;
 use crate::harness::{Books, text};
 
 /// Everything that both can be asked for.
-const RELATIONS: [&str; 37] = [
+const RELATIONS: [&str; 41] = [
     "commits",
     "api_calls",
     "gpu_usage",
@@ -28,7 +28,10 @@ const RELATIONS: [&str; 37] = [
     "terms",
     "invoices",
     "payments",
+    "grants",
     "allocations",
+    "commitments",
+    "true_ups",
     "budgets",
     "alerts",
     "corrections",
@@ -49,6 +52,7 @@ const RELATIONS: [&str; 37] = [
     "focus_cost_and_usage",
     "focus_invoice_detail",
     "focus_billing_period",
+    "grant_status",
 ];
 
 /// A Python with the packages, or none after having said what is left out.
@@ -106,6 +110,7 @@ fn compare(python: &Path, books: &Books) {
              \"SkuPriceId\", \"x_PriceId\", \"ChargePeriodStart\"",
         ),
         ("focus_invoice_detail", "\"InvoiceId\", \"InvoiceDetailId\""),
+        ("grant_status", "name"),
         ("focus_billing_period", "\"BillingPeriodStart\", \"InvoiceIssuerName\""),
     ];
     for (view, order) in views {

@@ -1,5 +1,6 @@
 //! Conservation of quantities (2): what the usage tables hold below W, with
-//! what corrections made of it, is what charges hold, by meter, and both sides of every price row are equal.
+//! what corrections made of it, is what charges hold, by meter, and both sides
+//! of every price row are equal.
 
 use std::collections::BTreeMap;
 
@@ -7,7 +8,7 @@ use arrow::array::{Array, Decimal128Array, Int32Array, Int64Array, RecordBatch, 
 use stempoint_core::charge::{Charge, Side};
 use stempoint_schemas::commit::Commit;
 use stempoint_schemas::decimal;
-use stempoint_schemas::meter::Meter;
+use stempoint_schemas::meter::{MILLI_NANO, Meter, UNIT_NANO};
 use stempoint_schemas::money::QUANTITY_SCALE;
 use stempoint_schemas::row::ColumnError;
 use stempoint_schemas::tables::{API_CALLS, CORRECTIONS, GPU_USAGE, Table};
@@ -93,18 +94,16 @@ fn show(quantity: i128) -> String {
 
 /// Per meter what the usage tables hold below the watermarks.
 fn usage_sums(ledger: &Ledger, settled: &Watermarks) -> Result<[i128; Meter::ALL.len()], AuditError> {
-    const UNIT: i128 = 1_000_000_000;
-    const MILLI: i128 = 1_000_000;
     let mut sums = [0; Meter::ALL.len()];
     each_row(ledger, &API_CALLS, &["input_tokens", "output_tokens", "cached_input_tokens"], settled, |batch, row| {
         let value = |name: &str| -> Result<i128, ColumnError> {
             let column = typed::<Int64Array>(batch, name)?;
-            Ok(if column.is_null(row) { 0 } else { i128::from(column.value(row)) * UNIT })
+            Ok(if column.is_null(row) { 0 } else { i128::from(column.value(row)) * UNIT_NANO })
         };
         sums[0] += value("input_tokens")?;
         sums[1] += value("output_tokens")?;
         sums[2] += value("cached_input_tokens")?;
-        sums[3] += UNIT;
+        sums[3] += UNIT_NANO;
         Ok(())
     })?;
     each_row(ledger, &GPU_USAGE, &["gpu_seconds", "energy_joules"], settled, |batch, row| {
@@ -113,7 +112,7 @@ fn usage_sums(ledger: &Ledger, settled: &Watermarks) -> Result<[i128; Meter::ALL
             Ok(if column.is_null(row) { 0 } else { column.value(row) })
         };
         sums[4] += value("gpu_seconds")?;
-        sums[5] += value("energy_joules")? * MILLI;
+        sums[5] += value("energy_joules")? * MILLI_NANO;
         Ok(())
     })?;
     Ok(sums)
@@ -131,9 +130,8 @@ fn add_corrections(ledger: &Ledger, below: u64, sums: &mut [i128; Meter::ALL.len
             let meters = typed::<StringArray>(&batch, "meter")?;
             let quantities = typed::<Decimal128Array>(&batch, "quantity")?;
             for row in (0..batch.num_rows()).filter(|row| offsets.value(*row).cast_unsigned() < below) {
-                let of = Meter::ALL.iter().position(|meter| meter.name() == meters.value(row));
-                if let Some(sum) = of.and_then(|of| sums.get_mut(of)) {
-                    *sum += quantities.value(row);
+                if let Some(meter) = Meter::from_name(meters.value(row)) {
+                    sums[meter.index()] += quantities.value(row);
                 }
                 rows += 1;
             }

@@ -15,10 +15,10 @@ use arrow::datatypes::Int32Type;
 use hashbrown::{HashMap, HashSet};
 use stempoint_core::names::{Name, Names};
 use stempoint_core::usage::{Dimensions, Usage, UsageCell};
-use stempoint_schemas::meter::Meter;
+use stempoint_schemas::meter::{MILLI_NANO, Meter, UNIT_NANO};
 use stempoint_schemas::row::{ColumnError, typed};
 use stempoint_schemas::tables::{API_CALLS, GPU_USAGE, Table};
-use stempoint_schemas::time::{HOUR_US, Hour};
+use stempoint_schemas::time::Hour;
 use stempoint_schemas::watermark::Watermarks;
 
 /// Where a row stands: read only of files that hold rows outside the range.
@@ -35,14 +35,13 @@ pub fn columns(table: &Table, places: bool) -> Vec<&'static str> {
     [places, metered].concat()
 }
 
+/// Usage rows that are read together.
+pub const BATCH_ROWS: usize = 1 << 18;
+
 /// The usage tables that have meters.
 pub const METERED: [&Table; 2] = [&API_CALLS, &GPU_USAGE];
 
 const METERS: usize = Meter::ALL.len();
-/// One unit of a meter, in 10^-9.
-pub(super) const UNIT: i128 = 1_000_000_000;
-/// One joule in millijoules becomes 10^-9 joules.
-pub(super) const MILLI: i128 = 1_000_000;
 
 /// What a row counts.
 pub(super) struct Counted {
@@ -83,7 +82,7 @@ pub(super) fn each_counted(
     let times = typed::<TimestampMicrosecondArray>(batch, "time")?;
     let customers = Interned::new(batch, "customer", names)?;
     let regions = Interned::new(batch, "region", names)?;
-    let hour = |row| Hour(times.value(row).div_euclid(HOUR_US) as i32);
+    let hour = |row| Hour::of_us(times.value(row));
     let rows = (0..batch.num_rows()).filter(|row| is_wanted(*row));
     if table.name == GPU_USAGE.name {
         let (nodes, gpus) = (Interned::new(batch, "node", names)?, Interned::new(batch, "gpu", names)?);
@@ -91,7 +90,7 @@ pub(super) fn each_counted(
         let energies = typed::<Decimal128Array>(batch, "energy_joules")?;
         for row in rows {
             let dimensions = Dimensions { model: Name::NONE, gpu: gpus.name(row), region: regions.name(row) };
-            let energy = if energies.is_null(row) { 0 } else { energies.value(row) * MILLI };
+            let energy = if energies.is_null(row) { 0 } else { energies.value(row) * MILLI_NANO };
             let quantities = [0, 0, 0, 0, seconds.value(row), energy];
             let (customer, provider) = (customers.name(row), nodes.name(row));
             count(row, Counted { customer, provider, dimensions, hour: hour(row), quantities });
@@ -104,8 +103,8 @@ pub(super) fn each_counted(
         for row in rows {
             let dimensions = Dimensions { model: models.name(row), gpu: Name::NONE, region: regions.name(row) };
             let cached = if cached.is_null(row) { 0 } else { cached.value(row) };
-            let tokens = |count: i64| i128::from(count) * UNIT;
-            let quantities = [tokens(inputs.value(row)), tokens(outputs.value(row)), tokens(cached), UNIT, 0, 0];
+            let tokens = |count: i64| i128::from(count) * UNIT_NANO;
+            let quantities = [tokens(inputs.value(row)), tokens(outputs.value(row)), tokens(cached), UNIT_NANO, 0, 0];
             let (customer, provider) = (customers.name(row), providers.name(row));
             count(row, Counted { customer, provider, dimensions, hour: hour(row), quantities });
         }
@@ -114,13 +113,13 @@ pub(super) fn each_counted(
 }
 
 /// A text column as names.
-struct Interned {
+pub(super) struct Interned {
     column: DictionaryArray<Int32Type>,
     names: Vec<Name>,
 }
 
 impl Interned {
-    fn new(batch: &RecordBatch, name: &str, names: &mut Names) -> Result<Interned, ColumnError> {
+    pub(super) fn new(batch: &RecordBatch, name: &str, names: &mut Names) -> Result<Interned, ColumnError> {
         let column = typed::<DictionaryArray<Int32Type>>(batch, name)?;
         let values =
             column.values().as_any().downcast_ref::<StringArray>().ok_or_else(|| ColumnError(name.to_owned()))?;
@@ -128,7 +127,7 @@ impl Interned {
         Ok(Interned { column, names })
     }
 
-    fn name(&self, row: usize) -> Name {
+    pub(super) fn name(&self, row: usize) -> Name {
         match self.column.key(row) {
             Some(key) => self.names[key],
             None => Name::NONE,
@@ -309,7 +308,7 @@ mod tests {
         let mut sums = Aggregator::new(Watermarks::default(), "USD", BTreeSet::new());
         sums.add(&API_CALLS, &batch).expect("the rows are added");
         let usage = sums.finish();
-        let expected = [3 * i128::from(i64::MAX) * UNIT, 12 * UNIT * UNIT, 0, 3 * UNIT, 0, 0];
+        let expected = [3 * i128::from(i64::MAX) * UNIT_NANO, 12 * UNIT_NANO * UNIT_NANO, 0, 3 * UNIT_NANO, 0, 0];
         for side in [usage.customers, usage.providers] {
             assert_eq!(side.iter().map(|cell| cell.quantities).collect::<Vec<_>>(), [expected]);
         }

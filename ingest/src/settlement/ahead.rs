@@ -12,11 +12,8 @@ use stempoint_schemas::watermark::Watermarks;
 use stempoint_store::ledger::{Ledger, bounds, overlaps};
 use stempoint_store::{DataFile, ReadOptions};
 
-use super::aggregate::{self, Aggregator, METERED};
+use super::aggregate::{self, Aggregator, BATCH_ROWS, METERED};
 use super::error::SettleError;
-
-/// Usage rows that are read together.
-const BATCH_ROWS: usize = 1 << 18;
 
 /// Usage rows added up, as far as they are visible.
 pub struct UsageAhead {

@@ -242,6 +242,13 @@ pub struct AppliedBook {
     pub book: PriceBook,
 }
 
+impl AppliedBook {
+    /// The name in tables of the price row at a position, from 0.
+    pub fn price_name(&self, position: u32) -> String {
+        format!("{}-{}", self.offset, u64::from(position) + 1)
+    }
+}
+
 /// All books that were ever applied.
 #[derive(Debug, Clone, Default)]
 pub struct Books {

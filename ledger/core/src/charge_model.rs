@@ -8,6 +8,7 @@
 //! makes dearer or cheaper is the platform's side, rounded once.
 
 use ethnum::I256;
+use stempoint_schemas::meter::UNIT_NANO;
 use stempoint_schemas::money::{Amount, Overflow, Price, Quantity, round_ratio};
 use thiserror::Error;
 
@@ -25,7 +26,6 @@ const PERCENT_MAX: i128 = 100_000;
 /// A hundred per cent.
 const PERCENT_WHOLE: i128 = 10_000;
 const UNIT_PICO: i128 = 1_000_000_000_000;
-const UNIT_NANO: i128 = 1_000_000_000;
 
 /// How a customer's quantity of a month is charged.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -8,9 +8,9 @@
 use std::fmt;
 
 use hashbrown::HashMap;
-use stempoint_schemas::meter::{Dimension, Meter};
+use stempoint_schemas::meter::{Dimension, MILLI_NANO, Meter, UNIT_NANO};
 use stempoint_schemas::money::Quantity;
-use stempoint_schemas::time::{HOUR_US, Hour, Month};
+use stempoint_schemas::time::{Hour, Month};
 
 use crate::names::{Name, Names};
 use crate::usage::Dimensions;
@@ -18,9 +18,6 @@ use crate::usage::Dimensions;
 /// The most that a corrected quantity may be, in the meter's unit: as much as
 /// any event can say.
 const QUANTITY_MAX: i128 = i64::MAX as i128;
-const UNIT_NANO: i128 = 1_000_000_000;
-/// What a joule is counted in: thousandths, in 10^-9.
-const MILLI_NANO: i128 = 1_000_000;
 
 /// Quantities by meter, in the order of [`Meter::ALL`], in 10^-9 of its unit.
 pub type Quantities = [i128; Meter::ALL.len()];
@@ -139,7 +136,7 @@ pub struct UsageRow {
 impl UsageRow {
     /// The hour in which it happened.
     pub fn hour(&self) -> Hour {
-        hour_of(self.time_us)
+        Hour::of_us(self.time_us)
     }
 
     /// Whether it counts in a meter, be it with nothing.
@@ -173,10 +170,6 @@ impl UsageRow {
             None => Ok(()),
         }
     }
-}
-
-fn hour_of(time_us: i64) -> Hour {
-    Hour(time_us.div_euclid(HOUR_US) as i32)
 }
 
 /// What is charged of an event: names instead of texts.
@@ -229,17 +222,14 @@ impl Metered {
             *name = names.intern(value);
         }
         for (of, quantity) in &by.quantities {
-            let place = Meter::ALL.iter().position(|meter| meter == of);
-            if let Some(nano) = place.and_then(|place| self.quantities.get_mut(place)) {
-                *nano = quantity.nano();
-            }
+            self.quantities[of.index()] = quantity.nano();
         }
         self
     }
 
     /// The hour in which it happened.
     pub fn hour(&self) -> Hour {
-        hour_of(self.time_us)
+        Hour::of_us(self.time_us)
     }
 
     /// The quantities that are not zero.
@@ -282,10 +272,7 @@ impl Corrections {
 
     /// Takes note of a correction; a later one replaces it.
     pub fn note(&mut self, place: UsagePlace, corrected: Corrected) {
-        let last = self.0.entry(place).or_insert(corrected);
-        if last.at <= corrected.at {
-            *last = corrected;
-        }
+        self.0.insert(place, corrected);
     }
 
     /// The events, in no order.

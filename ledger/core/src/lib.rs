@@ -1,5 +1,5 @@
 //! The settlement state machine and its rules: price books, charges,
-//! postings, corrections, months, invoices, payments and budgets.
+//! postings, corrections, months, commitments, invoices, payments and budgets.
 //!
 //! Invariant: this crate is pure. It has no IO, no async code, no clock and no
 //! randomness: the same control events and usage give the same rows
@@ -11,6 +11,7 @@ pub mod book;
 pub mod budget;
 pub mod charge;
 pub mod charge_model;
+pub mod commitment;
 pub mod control;
 pub mod correction;
 pub mod names;

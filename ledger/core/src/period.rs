@@ -51,16 +51,15 @@ struct Closing {
 /// The state of all months.
 #[derive(Debug, Clone, Default)]
 pub struct Periods {
-    closing: Option<Closing>,
     last_closed: Option<Month>,
-    /// All closings that were begun, in order.
+    /// All closings that were begun, in order; the last may be under way.
     begun: Vec<Closing>,
 }
 
 impl Periods {
     /// The month that is being closed.
     pub fn closing(&self) -> Option<Month> {
-        self.closing.as_ref().map(|closing| closing.period)
+        self.begun.last().map(|begun| begun.period).filter(|period| Some(*period) > self.last_closed)
     }
 
     /// The last month that is closed; all before it are closed too.
@@ -117,9 +116,7 @@ impl Periods {
 
     /// Takes note that usage up to `settled` is all that a month is billed.
     pub fn begin_closing(&mut self, period: Month, settled: &Watermarks) -> PeriodChange {
-        let closing = Closing { period, settled: settled.clone() };
-        self.begun.push(closing.clone());
-        self.closing = Some(closing);
+        self.begun.push(Closing { period, settled: settled.clone() });
         PeriodChange { period, state: PeriodState::Closing, settled: settled.clone() }
     }
 
@@ -141,9 +138,9 @@ impl Periods {
 
     /// Closes the month that is being closed; `None` where it is another one.
     pub fn close(&mut self, period: Month) -> Option<PeriodChange> {
-        let closing = self.closing.take_if(|closing| closing.period == period)?;
+        let closing = self.begun.last().filter(|_| self.closing() == Some(period))?;
         self.last_closed = Some(period);
-        Some(PeriodChange { period, state: PeriodState::Closed, settled: closing.settled })
+        Some(PeriodChange { period, state: PeriodState::Closed, settled: closing.settled.clone() })
     }
 }
 

@@ -45,6 +45,8 @@ pub enum Account {
     CustomerReceivable(Name),
     /// What a customer paid or was credited before it owed it.
     CustomerCredit(Name),
+    /// What a customer paid for in advance and has not used.
+    CustomerPrepaid(Name),
     /// What is owed to a provider.
     ProviderPayable(Name),
     /// What the platform earns.
@@ -55,6 +57,10 @@ pub enum Account {
     PlatformTax,
     /// What was given back of revenue.
     PlatformRefunds,
+    /// What was paid with grants that were given.
+    PlatformPromotions,
+    /// What customers paid for in advance and never used.
+    PlatformBreakage,
     /// Money at the bank.
     TreasuryBank,
 }

@@ -1,7 +1,8 @@
 //! From postings, prices and charges to the lines of one party's month.
 //!
 //! Invariant: every posting on the party's account in the month and currency
-//! is in exactly one line, and every unrated charge in one note.
+//! is in exactly one line, and every unrated charge in one note; what a
+//! commitment lacks is one more line.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -14,11 +15,12 @@ use stempoint_schemas::time::Month;
 
 use super::currency::minor_units;
 use super::error::DocumentError;
-use super::issued::{Totals, totals};
+use super::issued::{Totals, draft, issued};
 use super::lines::{lines, prices};
 use super::postings::{Keys, named, postings};
-use super::statement::{Kind, Request, Statement, Unrated};
+use super::statement::{Kind, Request, Statement, TrueUp, Unrated};
 use super::sums::{checked, items, text, texts};
+use super::true_ups::{OfCustomer, true_ups};
 use crate::catalogue::Session;
 use crate::literal;
 
@@ -29,26 +31,34 @@ const HINTS_MAX: usize = 5;
 pub(crate) async fn collect(session: &Session, kind: Kind, request: &Request) -> Result<Statement, DocumentError> {
     let postings = postings(session, kind, Some(&request.party), request.period).await?;
     let postings = postings.into_values().next().unwrap_or_default();
+    let is_closed = is_closed(session, request.period).await?;
     // Nothing of a closed month waits for a price, and reading all charges is
     // most of the work.
-    let charges = if !postings.is_empty() && is_closed(session, request.period).await? {
+    let charges = if !postings.is_empty() && is_closed {
         Charges::default()
     } else {
         Charges::read(session, kind, request).await?
     };
-    if postings.is_empty() && charges.currencies.is_empty() {
+    let mut currencies: BTreeSet<String> = postings.keys().chain(&charges.currencies).cloned().collect();
+    if currencies.is_empty() && is_closed && kind == Kind::Invoice {
+        // Who used nothing can be charged for what it promised.
+        let lacking = true_ups(session, request.period, Some(&request.party)).await?;
+        currencies.extend(lacking.into_iter().map(|of| of.currency));
+    }
+    if currencies.is_empty() {
         return Err(unknown_party(session, kind, request).await?);
     }
-    let currency = choose(kind, request, postings.keys().chain(&charges.currencies).cloned().collect())?;
+    let currency = choose(kind, request, currencies)?;
     let sums = postings.get(&currency);
     let prices = prices(session, sums.into_iter()).await?;
-    let (lines, subtotal) = lines(kind, request, &currency, sums, &prices)?;
+    let (lines, used) = lines(kind, request, &currency, sums, &prices)?;
     let unrated = charges.unrated.into_iter().filter(|(of, _)| *of == currency).map(|(_, unrated)| unrated).collect();
-    let totals = match kind {
-        Kind::Invoice => totals(session, request, &currency, subtotal).await?,
+    let Figures { true_up, subtotal, totals } = match kind {
+        Kind::Invoice => figures(session, request, &currency, used, is_closed).await?,
         Kind::Earnings => {
-            let total = subtotal.rounded(minor_units(&currency));
-            Totals { issued: None, tax_terms: None, tax: Amount::ZERO, total }
+            let total = used.rounded(minor_units(&currency));
+            let totals = Totals { issued: None, tax_terms: None, tax: Amount::ZERO, total };
+            Figures { true_up: None, subtotal: used, totals }
         }
     };
     Ok(Statement {
@@ -58,6 +68,7 @@ pub(crate) async fn collect(session: &Session, kind: Kind, request: &Request) ->
         period: request.period,
         currency,
         lines,
+        true_up,
         unrated,
         issued: totals.issued,
         subtotal,
@@ -66,6 +77,45 @@ pub(crate) async fn collect(session: &Session, kind: Kind, request: &Request) ->
         total: totals.total,
         ledger_version: session.pin().version,
     })
+}
+
+/// What stands below the lines of usage.
+struct Figures {
+    true_up: Option<TrueUp>,
+    subtotal: Amount,
+    totals: Totals,
+}
+
+/// The figures of a customer's month of which so much was used.
+async fn figures(
+    session: &Session,
+    request: &Request,
+    currency: &str,
+    used: Amount,
+    is_closed: bool,
+) -> Result<Figures, DocumentError> {
+    let document = issued(session, request, currency).await?;
+    // Where the lines add up to the document nothing was lacking.
+    let is_whole = document.as_ref().map_or(!is_closed, |document| document.subtotal == used);
+    let true_up = if is_whole { None } else { lacking(session, request, currency).await? };
+    let subtotal = with_true_up(used, true_up.as_ref())?;
+    let totals = match document {
+        Some(document) => document.totals(subtotal)?,
+        None => draft(session, &request.party, currency, subtotal).await?,
+    };
+    Ok(Figures { true_up, subtotal, totals })
+}
+
+async fn lacking(session: &Session, request: &Request, currency: &str) -> Result<Option<TrueUp>, DocumentError> {
+    let of_all = true_ups(session, request.period, Some(&request.party)).await?;
+    let is_meant = |of: &OfCustomer| of.currency == currency;
+    Ok(of_all.into_iter().find(is_meant).map(|of| of.true_up))
+}
+
+/// What was used and what a commitment lacks.
+pub(crate) fn with_true_up(used: Amount, true_up: Option<&TrueUp>) -> Result<Amount, DocumentError> {
+    let lacking = true_up.map_or(Amount::ZERO, |true_up| true_up.amount);
+    used.plus(lacking).map_err(|_| DocumentError::Overflow { what: "the lines".to_owned() })
 }
 
 /// Whether nothing of a month changes any more: closing one closes all before.

@@ -7,7 +7,7 @@ use stempoint_schemas::meter::{Dimension, Meter};
 use stempoint_schemas::money::{Quantity, Share};
 use stempoint_schemas::time::{Instant, Month};
 
-use super::statement::{Line, Statement};
+use super::statement::{Line, Statement, TrueUp};
 
 /// A decimal number with a comma between thousands.
 pub(crate) fn grouped(number: &str) -> String {
@@ -73,6 +73,17 @@ pub(crate) fn what(line: &Line) -> String {
 /// What stands in the place of dimensions in a line that adjusts others.
 pub(crate) fn adjustment(model: &str) -> String {
     format!("adjustment: {model}")
+}
+
+/// What a commitment lacked: `commitment of 300 USD for 2023-11 to 2024-01,
+/// less 120.5 billed`.
+pub(crate) fn lacking(statement: &Statement, true_up: &TrueUp) -> String {
+    let (first, last, currency) = (true_up.first, statement.period, &statement.currency);
+    let (committed, billed) = (grouped(&true_up.committed.to_string()), grouped(&true_up.billed.to_string()));
+    if first == last {
+        return format!("minimum of {committed} {currency} for the month, less {billed} for usage");
+    }
+    format!("commitment of {committed} {currency} for {first} to {last}, less {billed} for usage")
 }
 
 /// A month with its first and last day: `1 to 30 November 2023`.

@@ -37,23 +37,29 @@ pub(crate) struct Totals {
     pub total: Amount,
 }
 
-/// Reads an invoice's figures, or makes those of a draft.
-pub(crate) async fn totals(
+/// The row of a customer's month, once it was issued.
+pub(crate) async fn issued(
     session: &Session,
     request: &Request,
     currency: &str,
-    subtotal: Amount,
-) -> Result<Totals, DocumentError> {
+) -> Result<Option<DocumentRow>, DocumentError> {
     let condition = format!(
         "customer = {} AND period = '{}' AND currency = {}",
         literal(&request.party),
         request.period,
         literal(currency)
     );
-    if let Some(document) = documents(session, &condition).await?.into_iter().next() {
-        return document.totals(subtotal);
-    }
-    let tax_terms = tax_of(session, &request.party).await?;
+    Ok(documents(session, &condition).await?.into_iter().next())
+}
+
+/// The figures that a customer's month would have if it were issued now.
+pub(crate) async fn draft(
+    session: &Session,
+    customer: &str,
+    currency: &str,
+    subtotal: Amount,
+) -> Result<Totals, DocumentError> {
+    let tax_terms = tax_of(session, customer).await?;
     let terms = Terms { tax: tax_terms.clone(), ..Terms::default() };
     let overflow = |_| DocumentError::Overflow { what: "the total".to_owned() };
     let rounded = Rounded::new(subtotal, &terms, currency).map_err(overflow)?;
@@ -64,7 +70,7 @@ pub(crate) async fn totals(
 pub(crate) struct DocumentRow {
     pub customer: String,
     pub currency: String,
-    subtotal: Amount,
+    pub subtotal: Amount,
     totals: Totals,
 }
 
@@ -131,18 +137,25 @@ async fn tax_of(session: &Session, customer: &str) -> Result<Option<Tax>, Docume
 
 pub(super) fn tax(batch: &RecordBatch, table: &'static str, row: usize) -> Result<Option<Tax>, DocumentError> {
     let Some(name) = text(&texts(batch, "tax_name", table)?, row) else { return Ok(None) };
-    let rate = decimal(batch, table, "tax_rate", row)?;
+    let rate = decimal(batch, table, "tax_rate", row)?.pico();
     let rate = Share::from_pico(rate).ok_or_else(|| missing(table, "tax_rate"))?;
     Ok(Some(Tax { name, rate }))
 }
 
 pub(super) fn money(batch: &RecordBatch, column: &str, row: usize) -> Result<Amount, DocumentError> {
-    Amount::from_pico(decimal(batch, "invoices", column, row)?).map_err(|_| missing("invoices", column))
+    decimal(batch, "invoices", column, row)
 }
 
-fn decimal(batch: &RecordBatch, table: &'static str, column: &str, row: usize) -> Result<i128, DocumentError> {
+/// An amount in a decimal column of a table.
+pub(super) fn decimal(
+    batch: &RecordBatch,
+    table: &'static str,
+    column: &str,
+    row: usize,
+) -> Result<Amount, DocumentError> {
     let array = batch.column_by_name(column).and_then(|array| array.as_primitive_opt::<Decimal128Type>());
-    array.map(|array| array.value(row)).ok_or_else(|| missing(table, column))
+    let amount = array.and_then(|array| Amount::from_pico(array.value(row)).ok());
+    amount.ok_or_else(|| missing(table, column))
 }
 
 pub(super) fn time(batch: &RecordBatch, column: &str, row: usize) -> Result<Option<Instant>, DocumentError> {

@@ -23,6 +23,7 @@ mod statement;
 mod stored;
 pub(crate) mod sums;
 mod trial_balance;
+mod true_ups;
 
 pub use credit_note::{CreditItem, CreditLine, CreditNote, CreditUse};
 pub use document::{Document, Subject};
@@ -33,7 +34,7 @@ pub use issued::Issued;
 pub use letterhead::{Issuer, Letterhead};
 pub use month::{Invoices, invoices};
 pub use render::{DocumentFormat, attached, render};
-pub use statement::{Kind, Line, Request, Statement, Unrated};
+pub use statement::{Kind, Line, Request, Statement, TrueUp, Unrated};
 pub use stempoint_schemas::currency::{self, minor_units};
 pub use stored::{Stored, StoredError};
 pub use trial_balance::{AssetTotal, Balance, TrialBalance, trial_balance};

@@ -4,16 +4,18 @@
 //! read once for all; they come in the order of their issue, one at a time, so
 //! that memory holds the sums of the month and the lines of one document.
 
+use std::collections::HashMap;
 use std::vec::IntoIter;
 
 use stempoint_schemas::time::Month;
 
-use super::collect::is_closed;
+use super::collect::{is_closed, with_true_up};
 use super::error::DocumentError;
 use super::issued::{DocumentRow, documents};
 use super::lines::{Prices, lines, prices};
 use super::postings::{OfParties, postings};
-use super::statement::{Kind, Request, Statement};
+use super::statement::{Kind, Request, Statement, TrueUp};
+use super::true_ups::true_ups;
 use crate::catalogue::Session;
 
 /// The invoices and credit notes that were issued for a month.
@@ -23,6 +25,8 @@ pub struct Invoices {
     rows: IntoIter<DocumentRow>,
     sums: OfParties,
     prices: Prices,
+    /// What commitments lacked, by customer and currency.
+    true_ups: HashMap<(String, String), TrueUp>,
 }
 
 /// Reads what a month's invoices are made of.
@@ -37,7 +41,9 @@ pub async fn invoices(session: &Session, period: Month) -> Result<Invoices, Docu
     let rows = documents(session, &format!("period = '{period}'")).await?;
     let sums = postings(session, Kind::Invoice, None, period).await?;
     let prices = prices(session, sums.values().flat_map(|currencies| currencies.values())).await?;
-    Ok(Invoices { period, ledger_version: session.pin().version, rows: rows.into_iter(), sums, prices })
+    let true_ups = true_ups(session, period, None).await?.into_iter();
+    let true_ups = true_ups.map(|of| ((of.customer, of.currency), of.true_up)).collect();
+    Ok(Invoices { period, ledger_version: session.pin().version, rows: rows.into_iter(), sums, prices, true_ups })
 }
 
 impl Invoices {
@@ -45,7 +51,9 @@ impl Invoices {
         let (party, currency) = (row.customer.clone(), row.currency.clone());
         let sums = self.sums.get_mut(&party).and_then(|currencies| currencies.remove(&currency));
         let request = Request { party: party.clone(), period: self.period, currency: None };
-        let (lines, subtotal) = lines(Kind::Invoice, &request, &currency, sums.as_ref(), &self.prices)?;
+        let (lines, used) = lines(Kind::Invoice, &request, &currency, sums.as_ref(), &self.prices)?;
+        let true_up = self.true_ups.remove(&(party.clone(), currency.clone()));
+        let subtotal = with_true_up(used, true_up.as_ref())?;
         let totals = row.totals(subtotal)?;
         Ok(Statement {
             kind: Kind::Invoice,
@@ -54,6 +62,7 @@ impl Invoices {
             period: self.period,
             currency,
             lines,
+            true_up,
             unrated: Vec::new(),
             issued: totals.issued,
             subtotal,

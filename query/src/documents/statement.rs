@@ -48,6 +48,20 @@ impl Kind {
     }
 }
 
+impl Statement {
+    /// The exact amounts of all lines, in their order.
+    pub fn amounts(&self) -> impl Iterator<Item = Amount> + '_ {
+        let lines = self.lines.iter().map(|line| line.amount);
+        lines.chain(self.true_up.iter().map(|true_up| true_up.amount))
+    }
+
+    /// The queries of all lines, in their order.
+    pub fn queries(&self) -> impl Iterator<Item = &str> + '_ {
+        let lines = self.lines.iter().map(|line| line.sql.as_str());
+        lines.chain(self.true_up.iter().map(|true_up| true_up.sql.as_str()))
+    }
+}
+
 /// Whose month is wanted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Request {
@@ -75,6 +89,9 @@ pub struct Statement {
     pub currency: String,
     /// Per meter, dimensions and price row, in that order.
     pub lines: Vec<Line>,
+    /// What a commitment lacks, which this month's invoice charges: the line
+    /// after all others.
+    pub true_up: Option<TrueUp>,
     /// Usage without a price: it is in no line.
     pub unrated: Vec<Unrated>,
     /// Its number and dates, once it was issued.
@@ -117,6 +134,21 @@ pub struct Line {
     /// The exact amount: positive is owed by a customer or to a provider.
     pub amount: Amount,
     /// The query that gives quantity and amount.
+    pub sql: String,
+}
+
+/// What a term of a commitment came to less than was promised.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TrueUp {
+    /// The term's first month; the document's month is its last.
+    pub first: Month,
+    /// What the term comes to at least.
+    pub committed: Amount,
+    /// What was billed for use in it.
+    pub billed: Amount,
+    /// The exact amount: the difference.
+    pub amount: Amount,
+    /// The query that gives the amount.
     pub sql: String,
 }
 

@@ -4,6 +4,7 @@
 //! Invariant: a published column keeps its name, type and meaning for ever.
 
 mod budgets;
+mod commitments;
 mod commits;
 mod corrections;
 mod ingest;
@@ -16,10 +17,11 @@ use std::sync::Arc;
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
 
 pub use budgets::{ALERTS, BUDGETS};
+pub use commitments::{COMMITMENTS, TRUE_UPS};
 pub use commits::{COMMITS, shard_fields};
 pub use corrections::CORRECTIONS;
 pub use ingest::{API_CALLS, DUPLICATES, GPU_USAGE, HEARTBEATS, REJECTS};
-pub use receivables::{ALLOCATIONS, INVOICES, PAYMENTS, TERMS};
+pub use receivables::{ALLOCATIONS, GRANTS, INVOICES, PAYMENTS, TERMS};
 pub use settlement::{CHARGE_MODELS, CHARGES, CONTROL, JOURNAL, PERIODS, PRICE_CUSTOMERS, PRICES};
 
 /// Where a table's rows come from, which decides by what they are visible.
@@ -96,7 +98,7 @@ pub struct Table {
 }
 
 /// All tables, in the order in which documents list them.
-pub const ALL: [&Table; 20] = [
+pub const ALL: [&Table; 23] = [
     &API_CALLS,
     &GPU_USAGE,
     &HEARTBEATS,
@@ -112,7 +114,10 @@ pub const ALL: [&Table; 20] = [
     &TERMS,
     &INVOICES,
     &PAYMENTS,
+    &GRANTS,
     &ALLOCATIONS,
+    &COMMITMENTS,
+    &TRUE_UPS,
     &BUDGETS,
     &ALERTS,
     &CORRECTIONS,
@@ -121,18 +126,21 @@ pub const ALL: [&Table; 20] = [
 
 /// Settlement's tables, in the order in which the rows of one control event
 /// enter its Merkle tree.
-pub const SETTLEMENT: [&Table; 14] = [
+pub const SETTLEMENT: [&Table; 17] = [
     &CONTROL,
     &PRICES,
     &CHARGE_MODELS,
     &PRICE_CUSTOMERS,
     &PERIODS,
     &TERMS,
+    &COMMITMENTS,
     &BUDGETS,
     &CORRECTIONS,
     &CHARGES,
+    &TRUE_UPS,
     &INVOICES,
     &PAYMENTS,
+    &GRANTS,
     &ALLOCATIONS,
     &JOURNAL,
     &ALERTS,

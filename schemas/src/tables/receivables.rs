@@ -60,6 +60,43 @@ pub const INVOICES: Table = Table {
     statistics: STATISTICS,
 };
 
+/// What customers have for the invoices of some months.
+pub const GRANTS: Table = Table {
+    name: "grants",
+    comment: "One row per grant: something that pays a customer's invoices of some months before all else that it holds. What is used of one stands in allocations; what is left after its last month was closed is gone.",
+    written_by: WrittenBy::Settlement,
+    columns: &[
+        OFFSET,
+        column(
+            "name",
+            Kind::Text,
+            false,
+            Encoding::Plain,
+            "Its name: grant- and the control event's offset, for example grant-12.",
+        ),
+        text("customer", "The customer whose invoices it pays."),
+        CURRENCY,
+        decimal("amount", 38, 12, false, "How much, in the currency's unit."),
+        text("kind", "prepaid, which the customer paid for, or promotional, which was given."),
+        column(
+            "received_at",
+            Kind::Time,
+            true,
+            Encoding::Plain,
+            "When the bank had what was paid for it (UTC); null where it was given.",
+        ),
+        delta(
+            "priority",
+            Kind::Int,
+            "Grants with a smaller one are used first; then those that end earlier, then older ones.",
+        ),
+        text("from_period", "The first month whose invoices it pays, for example 2023-11."),
+        some_text("until_period", "The last one; null for all."),
+        column("reason", Kind::Text, false, Encoding::Plain, "What it is for, in words."),
+    ],
+    statistics: STATISTICS,
+};
+
 /// Money that came in.
 pub const PAYMENTS: Table = Table {
     name: "payments",
@@ -87,7 +124,7 @@ pub const PAYMENTS: Table = Table {
 /// What paid what.
 pub const ALLOCATIONS: Table = Table {
     name: "allocations",
-    comment: "One row per part of an invoice that a payment or a credit note settled.",
+    comment: "One row per part of an invoice that a payment, a credit note or a grant settled.",
     written_by: WrittenBy::Settlement,
     columns: &[
         OFFSET,
@@ -98,7 +135,7 @@ pub const ALLOCATIONS: Table = Table {
             Kind::Text,
             false,
             Encoding::Plain,
-            "The payment (payments.payment) or the credit note (invoices.number) that was used.",
+            "The payment (payments.payment), the credit note (invoices.number) or the grant (grants.name) that was used.",
         ),
         text("customer", "The customer whose both are."),
         CURRENCY,

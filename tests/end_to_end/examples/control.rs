@@ -58,7 +58,9 @@ fn bytes(event: &str, source: &str, input: &Value) -> Vec<u8> {
         }
         "closed" => Act::Closed(month(input)),
         "correction" => correction::act(input),
-        "terms" | "payment" | "credit" | "budget" => money::act(event, input).expect("an act of that kind"),
+        "terms" | "payment" | "credit" | "budget" | "commitment" | "grant" => {
+            money::act(event, input).expect("an act of that kind")
+        }
         _ => Act::Waive(Waive {
             meter: Meter::from_name(text(input, "meter")).expect("a meter"),
             period: month(input),
@@ -159,7 +161,9 @@ fn as_json(act: &Act) -> Value {
         }
         Act::Closed(period) => json!({ "period": period.to_string() }),
         Act::Correction(order) => correction::as_json(order),
-        Act::Terms(..) | Act::Payment(_) | Act::Credit(_) | Act::Budget(_) => money::as_json(act),
+        Act::Terms(..) | Act::Payment(_) | Act::Credit(_) | Act::Budget(_) | Act::Commitment(_) | Act::Grant(_) => {
+            money::as_json(act)
+        }
     }
 }
 

@@ -58,8 +58,7 @@ pub fn row(input: &Value) -> UsageRow {
     let row = &input["stands_there"];
     let mut counted = [0; Meter::ALL.len()];
     for (meter, quantity) in quantities(row) {
-        let place = Meter::ALL.iter().position(|known| *known == meter).expect("a meter");
-        counted[place] = quantity.nano();
+        counted[meter.index()] = quantity.nano();
     }
     UsageRow {
         source: needed(input, "sender"),

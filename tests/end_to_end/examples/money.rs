@@ -1,9 +1,11 @@
-//! Terms, payments, credits and budgets: from their natural form and back.
+//! Terms, payments, credits, grants, commitments and budgets: from their natural form
+//! and back.
 
 use serde_json::{Value, json};
 use stempoint_core::budget::{Budget, BudgetOrder, Measure};
+use stempoint_core::commitment::{Commitment, CommitmentOrder};
 use stempoint_core::control::Act;
-use stempoint_core::receivables::{CreditOrder, PaymentOrder};
+use stempoint_core::receivables::{CreditOrder, GrantOrder, PaymentOrder};
 use stempoint_core::terms::{Tax, Terms};
 use stempoint_schemas::meter::Meter;
 use stempoint_schemas::money::{Amount, Quantity, Share};
@@ -35,6 +37,25 @@ pub fn act(event: &str, input: &Value) -> Option<Act> {
             amount: some("amount").map(amount),
             invoice: some("invoice"),
             reason: needed("reason"),
+        }),
+        "grant" => Act::Grant(GrantOrder {
+            customer: needed("customer"),
+            currency: needed("currency"),
+            amount: amount(needed("amount")),
+            received_us: some("received_at").map(|text| Instant::parse(&text).expect("received_at").us()),
+            priority: u32::try_from(input["priority"].as_u64().expect("priority")).expect("a priority"),
+            from: Month::parse(&needed("from")).expect("a month"),
+            until: some("until").map(|text| Month::parse(&text).expect("a month")),
+            reason: needed("reason"),
+        }),
+        "commitment" => Act::Commitment(CommitmentOrder {
+            customer: needed("customer"),
+            currency: needed("currency"),
+            from: Month::parse(&needed("from")).expect("a month"),
+            commitment: some("amount").map(|text| Commitment {
+                amount: amount(text),
+                months: u32::try_from(input["months"].as_u64().expect("months")).expect("months"),
+            }),
         }),
         "budget" => {
             let limit = || match some("meter") {
@@ -82,6 +103,23 @@ pub fn as_json(act: &Act) -> Value {
             "amount": order.amount.map(|amount| amount.to_string()),
             "invoice": order.invoice,
             "reason": order.reason,
+        }),
+        Act::Grant(order) => json!({
+            "customer": order.customer,
+            "currency": order.currency,
+            "amount": order.amount.to_string(),
+            "received_at": order.received_us.map(|us| Instant::from_us(us).expect("a time").to_string()),
+            "priority": order.priority,
+            "from": order.from.to_string(),
+            "until": order.until.map(|until| until.to_string()),
+            "reason": order.reason,
+        }),
+        Act::Commitment(order) => json!({
+            "customer": order.customer,
+            "currency": order.currency,
+            "from": order.from.to_string(),
+            "amount": order.commitment.map(|commitment| commitment.amount.to_string()),
+            "months": order.commitment.map(|commitment| commitment.months),
         }),
         Act::Budget(order) => json!({
             "customer": order.customer,

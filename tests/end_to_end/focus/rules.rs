@@ -102,7 +102,7 @@ fn check_charge(row: &Value, fixed: &BTreeSet<String>) {
     let category = of("ChargeCategory");
     let is_usage = match category.as_str() {
         "Usage" => true,
-        "Tax" | "Credit" | "Adjustment" => false,
+        "Tax" | "Credit" | "Purchase" | "Adjustment" => false,
         other => panic!("{other} is no category: {row}"),
     };
     let of_usage = [

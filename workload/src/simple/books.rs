@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 
 use stempoint_schemas::meter::Meter;
-use stempoint_schemas::time::{HOUR_US, Hour};
+use stempoint_schemas::time::Hour;
 
 use super::Accepted;
 
@@ -66,7 +66,6 @@ fn cell(event: &Accepted, party: &str, meter: Meter) -> Cell {
         model: event.model.clone(),
         gpu: event.gpu.clone(),
         region: event.region.clone(),
-        // Accepted times lie between 2000 and 9999, whose hours fit.
-        hour: Hour(event.time_us.div_euclid(HOUR_US) as i32),
+        hour: Hour::of_us(event.time_us),
     }
 }

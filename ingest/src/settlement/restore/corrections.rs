@@ -62,8 +62,7 @@ fn take_up(
         return Ok(());
     }
     let name = needed(batch, "meter", row)?;
-    let meter = Meter::ALL.iter().position(|meter| meter.name() == name);
-    let meter = meter.ok_or_else(|| unexpected(CORRECTIONS.name, "meter", &name))?;
+    let meter = Meter::from_name(&name).ok_or_else(|| unexpected(CORRECTIONS.name, "meter", &name))?;
     let period = needed(batch, "period", row)?;
     let mut names = |column: &'static str| -> Result<_, SettleError> {
         Ok(settlement.names_mut().intern_some(text(batch, column, row)?.as_deref()))
@@ -77,8 +76,6 @@ fn take_up(
         quantities: [0; Meter::ALL.len()],
     };
     let metered = now.get_or_insert(metered);
-    if let Some(nano) = metered.quantities.get_mut(meter) {
-        *nano = typed::<Decimal128Array>(batch, "quantity")?.value(row);
-    }
+    metered.quantities[meter.index()] = typed::<Decimal128Array>(batch, "quantity")?.value(row);
     Ok(())
 }

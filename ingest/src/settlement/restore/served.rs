@@ -11,11 +11,8 @@ use stempoint_schemas::time::Hour;
 use stempoint_store::ReadOptions;
 use stempoint_store::ledger::{Ledger, overlaps};
 
-use super::super::aggregate::{Counted, METERED, Places, columns, each_counted};
+use super::super::aggregate::{BATCH_ROWS, Counted, METERED, Places, columns, each_counted};
 use super::super::error::SettleError;
-
-/// Usage rows that are read together.
-const BATCH_ROWS: usize = 1 << 18;
 
 /// Sums by all that a [`ServedCell`] says but its quantities.
 type Sums = HashMap<(Name, Name, Dimensions, Hour, usize), ServedCell, foldhash::fast::RandomState>;

@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use stempoint_core::book::PriceBook;
 use stempoint_core::settlement::what_if::{Difference, WhatIf};
 use stempoint_schemas::commit::Commit;
-use stempoint_schemas::tables::{CHARGES, CONTROL, CORRECTIONS};
+use stempoint_schemas::tables::{CHARGES, CONTROL, CORRECTIONS, Table};
 use stempoint_schemas::time::Month;
 use stempoint_store::ledger::{Ledger, LedgerError};
 use thiserror::Error;
@@ -68,9 +68,7 @@ pub async fn what_if(
 ) -> Result<(i64, Difference), WhatIfError> {
     let commit = commit(ledger, version).await?;
     // After the version: what it shows is in the tables.
-    for table in [&CONTROL, &CHARGES, &CORRECTIONS].into_iter().chain(METERED) {
-        ledger.table(table).refresh().await.map_err(SettleError::from)?;
-    }
+    refresh(ledger, &[&CONTROL, &CHARGES, &CORRECTIONS]).await?;
     let mut settlement = without_charges(ledger, commit.control_offset)?;
     corrections(ledger, &mut settlement, commit.control_offset)?;
     let mut what_if = WhatIf::new(&mut settlement, book, period);
@@ -88,6 +86,7 @@ pub async fn what_if(
     })?;
     what_if.add(&settlement, &charges).map_err(SettleError::from)?;
     if let Some(filter) = what_if.served() {
+        refresh(ledger, &METERED).await?;
         let served = served(ledger, filter)?;
         what_if.set_apart(&mut settlement, &served).map_err(SettleError::from)?;
     }
@@ -96,6 +95,13 @@ pub async fn what_if(
         return Err(WhatIfError::Nothing { period, version: commit.version, known });
     }
     Ok((commit.version, what_if.finish(&settlement)))
+}
+
+async fn refresh(ledger: &Ledger, tables: &[&Table]) -> Result<(), WhatIfError> {
+    for table in tables {
+        ledger.table(table).refresh().await.map_err(SettleError::from)?;
+    }
+    Ok(())
 }
 
 async fn commit(ledger: &Ledger, version: Option<i64>) -> Result<Commit, WhatIfError> {

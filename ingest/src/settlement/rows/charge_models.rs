@@ -25,9 +25,8 @@ struct Row<'a> {
 
 /// The rows of a book; `None` where all of its prices are linear.
 pub(super) fn batch(applied: &AppliedBook) -> Result<Option<(&'static Table, RecordBatch)>, ArrowError> {
-    let adjusted = (1..).zip(&applied.book.prices).filter(|(_, price)| !price.charging.is_linear());
-    let rows: Vec<Row> =
-        adjusted.flat_map(|(position, price)| rows(format!("{}-{position}", applied.offset), price)).collect();
+    let adjusted = (0..).zip(&applied.book.prices).filter(|(_, price)| !price.charging.is_linear());
+    let rows: Vec<Row> = adjusted.flat_map(|(position, price)| rows(applied.price_name(position), price)).collect();
     if rows.is_empty() {
         return Ok(None);
     }

@@ -1,11 +1,13 @@
 //! Settlement's rows as record batches, in the order in which its Merkle tree
-//! takes them: the control event, prices, charge models, customers of prices, periods, terms, budgets,
-//! corrections, charges, documents, payments, allocations, postings, alerts.
+//! takes them: the control event, prices, charge models, customers of prices,
+//! periods, terms, commitments, budgets, corrections, charges, true-ups,
+//! documents, payments, grants, allocations, postings, alerts.
 //!
 //! Invariant 5: the batches are a function of the outcome alone.
 
 mod budgets;
 mod charge_models;
+mod commitments;
 mod corrections;
 mod price_customers;
 mod receivables;
@@ -42,11 +44,13 @@ pub fn batches(settlement: &Settlement, outcome: &Outcome) -> Result<Vec<(&'stat
         batches.push((&PERIODS, period(&outcome.control, change)?));
     }
     batches.extend(receivables::terms(settlement, outcome)?);
+    batches.extend(commitments::commitment(settlement, outcome)?);
     batches.extend(budgets::budget(settlement, outcome)?);
     batches.extend(corrections::batch(settlement, outcome)?);
     if !outcome.charges.is_empty() {
         batches.push((&CHARGES, charges(settlement, outcome.control.offset, &outcome.charges)?));
     }
+    batches.extend(commitments::true_ups(settlement, outcome)?);
     batches.extend(receivables::batches(settlement, outcome)?);
     if !outcome.entries.is_empty() {
         batches.push((&JOURNAL, journal(settlement, outcome.control.offset, &outcome.entries)?));
@@ -79,7 +83,7 @@ fn prices(settlement: &Settlement, index: usize) -> Result<RecordBatch, ArrowErr
     let applied = applied(settlement, index)?;
     let (book, offset) = (&applied.book, applied.offset);
     let rows = book.prices.len();
-    let names: Vec<String> = (1..=rows).map(|position| format!("{offset}-{position}")).collect();
+    let names: Vec<String> = (0..).take(rows).map(|position| applied.price_name(position)).collect();
     let matched = |dimension: Dimension| {
         texts(
             book.prices
@@ -182,6 +186,9 @@ fn account(settlement: &Settlement, account: Account) -> String {
         Account::PlatformRevenue => "platform/revenue".to_owned(),
         Account::PlatformRounding => "platform/rounding".to_owned(),
         Account::PlatformTax => "platform/tax".to_owned(),
+        Account::CustomerPrepaid(customer) => format!("customer/{}/prepaid", text(customer)),
+        Account::PlatformPromotions => "platform/promotions".to_owned(),
+        Account::PlatformBreakage => "platform/breakage".to_owned(),
         Account::PlatformRefunds => "platform/refunds".to_owned(),
         Account::TreasuryBank => "treasury/bank".to_owned(),
     }

@@ -14,9 +14,8 @@ use super::{lines, texts};
 /// The rows of a book; `None` where all of its prices are for all.
 pub(super) fn batch(applied: &AppliedBook) -> Result<Option<(&'static Table, RecordBatch)>, ArrowError> {
     let own =
-        (1..).zip(&applied.book.prices).filter_map(|(position, price)| Some((position, price.customer.as_deref()?)));
-    let rows: Vec<(String, &str)> =
-        own.map(|(position, customer): (u32, _)| (format!("{}-{position}", applied.offset), customer)).collect();
+        (0..).zip(&applied.book.prices).filter_map(|(position, price)| Some((position, price.customer.as_deref()?)));
+    let rows: Vec<(String, &str)> = own.map(|(position, customer)| (applied.price_name(position), customer)).collect();
     if rows.is_empty() {
         return Ok(None);
     }

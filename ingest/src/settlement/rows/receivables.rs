@@ -1,4 +1,4 @@
-//! Documents, payments and allocations as record batches.
+//! Documents, payments, grants and allocations as record batches.
 //!
 //! Invariant 5: the batches are a function of the outcome alone.
 
@@ -7,11 +7,12 @@ use std::sync::Arc;
 use arrow::array::{ArrayRef, Int32Array, Int64Array, RecordBatch, StringArray};
 use arrow::error::ArrowError;
 use stempoint_core::names::Name;
-use stempoint_core::receivables::{Allocation, Document, Payment};
+use stempoint_core::receivables::{Allocation, Document, Grant, Payment};
 use stempoint_core::settlement::{Outcome, Settlement};
 use stempoint_core::terms::Terms;
 use stempoint_schemas::money::Amount;
-use stempoint_schemas::tables::{ALLOCATIONS, INVOICES, PAYMENTS, TERMS, Table};
+use stempoint_schemas::tables::{ALLOCATIONS, GRANTS, INVOICES, PAYMENTS, TERMS, Table};
+use stempoint_schemas::time::Month;
 
 use super::{coded, decimals, lines, names, some_times, texts, times};
 
@@ -27,6 +28,9 @@ pub(super) fn batches(
     }
     if let Some(payment) = &outcome.payment {
         batches.push((&PAYMENTS, payments(settlement, offset, payment)?));
+    }
+    if let Some(grant) = &outcome.grant {
+        batches.push((&GRANTS, grants(settlement, offset, grant)?));
     }
     if !outcome.allocations.is_empty() {
         batches.push((&ALLOCATIONS, allocations(settlement, offset, &outcome.allocations)?));
@@ -102,6 +106,26 @@ fn payments(settlement: &Settlement, offset: u64, payment: &Payment) -> Result<R
         Arc::new(StringArray::from(vec![payment.reference.as_str()])),
     ];
     RecordBatch::try_new(PAYMENTS.building_schema(), columns)
+}
+
+fn grants(settlement: &Settlement, offset: u64, grant: &Grant) -> Result<RecordBatch, ArrowError> {
+    let order = &grant.order;
+    let kind = if order.received_us.is_some() { "prepaid" } else { "promotional" };
+    let month = |month: Option<Month>| coded(std::iter::once(month), |month| month.to_string());
+    let columns: Vec<ArrayRef> = vec![
+        Arc::new(Int64Array::from(vec![offset.cast_signed()])),
+        Arc::new(StringArray::from(vec![grant.name.as_str()])),
+        names(settlement, std::iter::once(grant.customer)),
+        names(settlement, std::iter::once(grant.currency)),
+        decimals(&GRANTS, "amount", std::iter::once(Some(order.amount.pico())))?,
+        texts(std::iter::once(Some(kind))),
+        some_times(std::iter::once(order.received_us)),
+        Arc::new(Int32Array::from(vec![order.priority.cast_signed()])),
+        month(Some(order.from)),
+        month(order.until),
+        Arc::new(StringArray::from(vec![order.reason.as_str()])),
+    ];
+    RecordBatch::try_new(GRANTS.building_schema(), columns)
 }
 
 fn allocations(settlement: &Settlement, offset: u64, rows: &[Allocation]) -> Result<RecordBatch, ArrowError> {

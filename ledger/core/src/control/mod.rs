@@ -4,6 +4,7 @@
 //! applied now is for [`crate::settlement`] to say.
 
 mod budget;
+mod commitment;
 mod correction;
 mod money;
 mod prices;
@@ -19,12 +20,14 @@ use stempoint_schemas::watermark::Watermarks;
 
 use crate::book::{self, PriceBook};
 use crate::budget::BudgetOrder;
+use crate::commitment::CommitmentOrder;
 use crate::correction::CorrectionOrder;
-use crate::receivables::{CreditOrder, PaymentOrder};
+use crate::receivables::{CreditOrder, GrantOrder, PaymentOrder};
 use crate::terms::Terms;
 use budget::{budget_from, budget_to};
+use commitment::{commitment_from, commitment_to};
 use correction::{correction_from, correction_to};
-use money::{credit_from, credit_to, payment_from, payment_to, terms_from, terms_to};
+use money::{credit_from, credit_to, grant_from, grant_to, payment_from, payment_to, terms_from, terms_to};
 pub(crate) use prices::percent;
 use prices::{price_from, price_to};
 
@@ -54,6 +57,10 @@ pub enum Act {
     Budget(BudgetOrder),
     /// Take a usage event back, or charge it otherwise.
     Correction(CorrectionOrder),
+    /// Set what a customer pays at least, or end it.
+    Commitment(CommitmentOrder),
+    /// Give a customer something that pays its invoices of some months.
+    Grant(GrantOrder),
 }
 
 /// Which unrated usage is given up.
@@ -83,6 +90,8 @@ impl Act {
             Act::Credit(_) => "credit",
             Act::Budget(_) => "budget",
             Act::Correction(_) => "correction",
+            Act::Commitment(_) => "commitment",
+            Act::Grant(_) => "grant",
         }
     }
 }
@@ -103,6 +112,8 @@ pub fn from_proto(event: &proto::ControlEvent) -> Result<Act, String> {
         Act::PriceBook(book) => book.check().map_err(|e| e.to_string())?,
         Act::Terms(_, terms) => terms.check()?,
         Act::Budget(order) => order.check()?,
+        Act::Commitment(order) => order.check()?,
+        Act::Grant(order) => order.check()?,
         Act::Correction(CorrectionOrder { replacement: Some(replacement), .. }) => replacement.check()?,
         _ => {}
     }
@@ -126,6 +137,8 @@ pub fn applied_from_proto(event: &proto::ControlEvent) -> Result<Act, String> {
         Some(Wire::Credit(wire)) => credit_from(wire).map(Act::Credit),
         Some(Wire::Budget(wire)) => budget_from(wire).map(Act::Budget),
         Some(Wire::Correction(wire)) => correction_from(wire).map(Act::Correction),
+        Some(Wire::Commitment(wire)) => commitment_from(wire).map(Act::Commitment),
+        Some(Wire::Grant(wire)) => grant_from(wire).map(Act::Grant),
         None => Err("the event has no act that these rules know".to_owned()),
     }
 }
@@ -151,6 +164,8 @@ pub fn to_proto(id: &str, act: &Act) -> proto::ControlEvent {
         Act::Credit(order) => Wire::Credit(credit_to(order)),
         Act::Budget(order) => Wire::Budget(budget_to(order)),
         Act::Correction(order) => Wire::Correction(correction_to(order)),
+        Act::Commitment(order) => Wire::Commitment(commitment_to(order)),
+        Act::Grant(order) => Wire::Grant(grant_to(order)),
     };
     proto::ControlEvent { id: id.to_owned(), act: Some(act) }
 }

@@ -1,4 +1,4 @@
-//! Terms, payments and credits from and to their protobuf form.
+//! Terms, payments, credits and grants from and to their protobuf form.
 //!
 //! Invariant: what is written is read back as the same act.
 
@@ -8,9 +8,9 @@ use stempoint_schemas::money::{Amount, Quantity, Share};
 use stempoint_schemas::proto;
 use stempoint_schemas::time::Instant;
 
-use super::Act;
+use super::{Act, period_from};
 use crate::book::check_currency;
-use crate::receivables::{CreditOrder, PaymentOrder};
+use crate::receivables::{CreditOrder, GrantOrder, PaymentOrder};
 use crate::terms::{Tax, Terms};
 
 pub(super) fn terms_from(wire: &proto::Terms) -> Result<Act, String> {
@@ -76,6 +76,34 @@ pub(super) fn credit_to(order: &CreditOrder) -> proto::Credit {
         currency: order.currency.clone(),
         amount: order.amount.map(|amount| amount.to_string()).unwrap_or_default(),
         invoice: order.invoice.clone().unwrap_or_default(),
+        reason: order.reason.clone(),
+    }
+}
+
+pub(super) fn grant_from(wire: &proto::Grant) -> Result<GrantOrder, String> {
+    let outside = "received_at is outside the years 1 to 9999";
+    let received = wire.received_at_us.map(|us| Instant::from_us(us).ok_or(outside)).transpose()?;
+    Ok(GrantOrder {
+        customer: plain("customer", &wire.customer)?,
+        currency: currency(&wire.currency)?,
+        amount: amount(&wire.amount)?,
+        received_us: received.map(Instant::us),
+        priority: wire.priority,
+        from: period_from(&wire.from)?,
+        until: some(&wire.until).map(|until| period_from(&until)).transpose()?,
+        reason: wire.reason.clone(),
+    })
+}
+
+pub(super) fn grant_to(order: &GrantOrder) -> proto::Grant {
+    proto::Grant {
+        customer: order.customer.clone(),
+        currency: order.currency.clone(),
+        amount: order.amount.to_string(),
+        received_at_us: order.received_us,
+        priority: order.priority,
+        from: order.from.to_string(),
+        until: order.until.map(|until| until.to_string()).unwrap_or_default(),
         reason: order.reason.clone(),
     }
 }

@@ -6,11 +6,13 @@
 
 use std::collections::BTreeMap;
 
+use hashbrown::HashMap;
 use stempoint_schemas::currency::minor_units;
 use stempoint_schemas::money::{Amount, Overflow};
 use stempoint_schemas::time::Month;
 
 use super::{Changes, Document, DocumentKind, Holder, Postings, Receivables};
+use crate::commitment::TrueUp;
 use crate::names::{Name, Names};
 use crate::posting::{Account, Entry};
 use crate::terms::{Terms, TermsBook};
@@ -26,6 +28,18 @@ pub struct Issuing {
     /// The record time of the event that closes it, microseconds.
     pub recorded_us: i64,
 }
+
+/// What a customer's invoice of a month is for.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ToInvoice {
+    /// The exact sum of what was used.
+    pub used: Amount,
+    /// What its commitment lacks.
+    pub true_up: Option<TrueUp>,
+}
+
+/// The same of all customers.
+pub type Sums = HashMap<Holder, ToInvoice, foldhash::fast::RandomState>;
 
 /// A customer's exact sum with what is rounded of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -64,19 +78,18 @@ impl Receivables {
     /// [`Overflow`] where a sum leaves the range of money.
     pub fn issue(
         &mut self,
-        sums: impl IntoIterator<Item = (Holder, Amount)>,
+        sums: Sums,
         terms: &TermsBook,
         names: &Names,
         issuing: Issuing,
     ) -> Result<Changes, Overflow> {
         let text = |name: Name| names.text(name).unwrap_or_default();
-        let in_order: BTreeMap<(&str, &str), (Holder, Amount)> =
+        let in_order: BTreeMap<(&str, &str), (Holder, ToInvoice)> =
             sums.into_iter().map(|(holder, sum)| ((text(holder.0), text(holder.1)), (holder, sum))).collect();
         let mut changes = Changes::default();
         for ((_, currency), (holder, sum)) in in_order {
             let terms = terms.of(holder.0);
-            let rounded = Rounded::new(sum, terms, currency)?;
-            let entry = self.issue_one(holder, terms, &rounded, issuing, &mut changes)?;
+            let entry = self.issue_one((holder, currency), terms, sum, issuing, &mut changes)?;
             changes.entries.extend(entry);
         }
         Ok(changes)
@@ -84,31 +97,38 @@ impl Receivables {
 
     fn issue_one(
         &mut self,
-        holder: Holder,
+        (holder, code): (Holder, &str),
         terms: &Terms,
-        rounded: &Rounded,
+        sum: ToInvoice,
         issuing: Issuing,
         changes: &mut Changes,
     ) -> Result<Option<Entry>, Overflow> {
         let (customer, currency) = holder;
+        let lacking = sum.true_up.as_ref().map_or(Amount::ZERO, |true_up| true_up.amount);
+        let rounded = Rounded::new(sum.used.plus(lacking)?, terms, code)?;
         let mut postings = Postings::new();
         postings.add(Account::PlatformRounding, rounded.subtotal.minus(rounded.net)?)?;
         postings.add(Account::PlatformTax, rounded.tax.negated())?;
+        postings.add(Account::PlatformRevenue, lacking.negated())?;
         let mut number = None;
         // The month's use is on the receivable account already; a negative
         // total moves to what the customer holds.
         let owed = rounded.total.max(Amount::ZERO);
-        postings.add(Account::CustomerReceivable(customer), owed.minus(rounded.subtotal)?)?;
+        postings.add(Account::CustomerReceivable(customer), owed.minus(sum.used)?)?;
         postings.add(Account::CustomerCredit(customer), rounded.total.minus(owed)?)?;
         if rounded.total != Amount::ZERO {
-            let document = self.numbered(holder, terms, rounded, issuing);
-            number = Some(document.number.clone());
+            let document = self.numbered(holder, terms, &rounded, issuing);
+            let document_number = document.number.clone();
+            number = Some(document_number.clone());
             self.add(&document)?;
             changes.documents.push(document);
+            let granted = self.use_grants(holder, &document_number, issuing.period, &mut postings)?;
+            changes.allocations.extend(granted);
             let allocations = self.allocate(holder, None)?;
             postings.use_credit(customer, &allocations)?;
             changes.allocations.extend(allocations);
         }
+        changes.true_ups.extend(sum.true_up.map(|true_up| TrueUp { document: number.clone(), ..true_up }));
         let postings = postings.into_vec();
         let effective_us = issuing.period.end().us() - 1;
         Ok((!postings.is_empty()).then_some(Entry {

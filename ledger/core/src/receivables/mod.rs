@@ -4,9 +4,11 @@
 //! of settlement; a customer's receivable account is what is open on its
 //! invoices plus what it used in months that are not closed; its credit
 //! account is what was received and not yet used, and nothing is held there
-//! while an invoice is open.
+//! while an invoice is open; its prepaid account is what is left of grants that
+//! it paid for.
 
 mod document;
+mod grant;
 mod issue;
 mod receipt;
 
@@ -15,13 +17,16 @@ use std::collections::{BTreeMap, VecDeque};
 use hashbrown::HashMap;
 use stempoint_schemas::money::{Amount, Overflow};
 
+use crate::commitment::TrueUp;
 use crate::names::Name;
 use crate::posting::{Account, Entry, Posting};
+use grant::HeldGrant;
 
 pub use document::{Allocation, Document, DocumentKind, Payment};
-pub use issue::{Issuing, Rounded};
-pub(crate) use receipt::Times;
+pub use grant::{Grant, GrantOrder};
+pub use issue::{Issuing, Rounded, Sums, ToInvoice};
 pub use receipt::{CreditOrder, PaymentOrder};
+pub(crate) use receipt::{Times, check_amount};
 
 type Map<K, V> = HashMap<K, V, foldhash::fast::RandomState>;
 
@@ -55,6 +60,8 @@ struct Invoice {
 struct Held {
     /// Invoices that are not paid, the oldest first.
     open: VecDeque<String>,
+    /// Grants, in the order in which they are used.
+    grants: Vec<HeldGrant>,
     /// What was received and not yet used, the oldest first.
     receipts: VecDeque<Receipt>,
 }
@@ -71,6 +78,10 @@ struct Receipt {
 pub struct Changes {
     /// Documents that were issued, in the order of their numbers.
     pub documents: Vec<Document>,
+    /// What commitments lacked.
+    pub true_ups: Vec<TrueUp>,
+    /// A grant that was made.
+    pub grant: Option<Grant>,
     /// A payment that was received.
     pub payment: Option<Payment>,
     /// Which invoices were paid by what.
@@ -99,6 +110,7 @@ impl Receivables {
     /// Takes up an allocation that was made before a restart.
     pub fn restore_allocation(&mut self, allocation: &Allocation) -> Result<(), Overflow> {
         let holder = (allocation.customer, allocation.currency);
+        self.restore_use(allocation)?;
         if let Some(held) = self.holders.get_mut(&holder)
             && let Some(receipt) = held.receipts.iter_mut().find(|receipt| receipt.source == allocation.source)
         {

@@ -16,7 +16,7 @@ use crate::terms::TermsBook;
 /// of them fit the books.
 const AMOUNT_MAX: i128 = 1_000_000_000_000;
 /// How much later than its record a payment may have come in (microseconds).
-const CLOCK_SKEW_US: i64 = 5 * 60 * 1_000_000;
+pub(super) const CLOCK_SKEW_US: i64 = 5 * 60 * 1_000_000;
 
 /// Money that came in, as somebody says.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -126,7 +126,7 @@ impl Receivables {
             reference: order.reference.clone(),
         };
         let entry = entry(name, currency, times, postings);
-        Ok(Changes { documents: Vec::new(), payment: Some(payment), allocations, entries: vec![entry] })
+        Ok(Changes { payment: Some(payment), allocations, entries: vec![entry], ..Changes::default() })
     }
 
     /// Gives a credit that was checked.
@@ -175,11 +175,11 @@ impl Receivables {
         postings.add(Account::CustomerCredit(customer), amount.negated())?;
         postings.use_credit(customer, &allocations)?;
         let entry = entry(document.number.clone(), currency, times, postings);
-        Ok(Changes { documents: vec![document], payment: None, allocations, entries: vec![entry] })
+        Ok(Changes { documents: vec![document], allocations, entries: vec![entry], ..Changes::default() })
     }
 }
 
-fn entry(document: String, asset: crate::names::Name, times: Times, postings: Postings) -> Entry {
+pub(super) fn entry(document: String, asset: crate::names::Name, times: Times, postings: Postings) -> Entry {
     Entry {
         price: None,
         period: None,
@@ -191,7 +191,7 @@ fn entry(document: String, asset: crate::names::Name, times: Times, postings: Po
 }
 
 /// Whether money of that amount can change hands.
-fn check_amount(amount: Amount, currency: &str) -> Result<(), String> {
+pub(crate) fn check_amount(amount: Amount, currency: &str) -> Result<(), String> {
     let places = minor_units(currency);
     if amount <= Amount::ZERO {
         return Err("the amount must be more than 0".to_owned());

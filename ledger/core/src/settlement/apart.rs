@@ -63,8 +63,8 @@ impl Settlement {
         billed: impl Fn(&Settlement, Month) -> Month,
     ) -> Result<Vec<Charge>, PostingError> {
         let before = self.books.first(self.books.iter().count().saturating_sub(1));
-        let mut moved = Vec::new();
         let translate = self.names.learn(&served.names);
+        let mut parts = Parts::new(self, &before);
         for cell in &served.cells {
             let since = Since::Cut(&filter.cuts, cell.cut);
             let metered = Metered {
@@ -76,43 +76,51 @@ impl Settlement {
                 period: self.periods.of_settled(cell.hour, |vector| since.is_there(vector, 0)),
                 quantities: cell.quantities,
             };
-            self.set_part_apart((&metered, since), &before, billed(self, metered.period), &mut moved)?;
+            parts.set_apart(&metered, since, billed(self, metered.period))?;
         }
-        let charged: Vec<(u64, Metered)> = self.corrections.charged().collect();
-        for (at, metered) in charged {
+        for (at, metered) in self.corrections.charged() {
             let customer = self.names.text(metered.customer).unwrap_or_default();
             if filter.customers.contains(customer) && filter.is_within(metered.hour()) {
-                let since = Since::Control(at);
-                self.set_part_apart((&metered, since), &before, billed(self, metered.period), &mut moved)?;
+                parts.set_apart(&metered, Since::Control(at), billed(self, metered.period))?;
             }
         }
-        Ok(moved)
+        Ok(parts.moved)
+    }
+}
+
+/// Customers' parts of what providers are charged with.
+struct Parts<'a> {
+    settlement: &'a Settlement,
+    /// The books without the last one.
+    before: &'a Books,
+    old: Rater<'a>,
+    new: Rater<'a>,
+    moved: Vec<Charge>,
+}
+
+impl<'a> Parts<'a> {
+    fn new(settlement: &'a Settlement, before: &'a Books) -> Parts<'a> {
+        let rater = |books| Rater::new(books, &settlement.names);
+        Parts { settlement, before, old: rater(before), new: rater(&settlement.books), moved: Vec::new() }
     }
 
-    /// Sets one customer's part apart of what a provider is charged with.
-    fn set_part_apart(
-        &self,
-        (metered, since): (&Metered, Since<'_>),
-        before: &Books,
-        billed: Month,
-        moved: &mut Vec<Charge>,
-    ) -> Result<(), PostingError> {
-        let (mut old, mut new) = (Rater::new(before, &self.names), Rater::new(&self.books, &self.names));
+    /// Sets one part apart.
+    fn set_apart(&mut self, metered: &Metered, since: Since<'_>, billed: Month) -> Result<(), PostingError> {
         for (meter, nano) in metered.counted() {
-            let key = self.key(metered, meter, (Side::Provider, metered.provider), billed);
+            let key = self.settlement.key(metered, meter, (Side::Provider, metered.provider), billed);
             let state = |rater: &mut Rater<'_>, customer: Name| {
                 rater.state(key.currency, customer, meter, key.dimensions, key.hour)
             };
-            let was = state(&mut old, metered.customer);
-            let is_apart = was.price().and_then(|price| before.price(price)).is_some_and(|row| row.customer.is_some());
-            if is_apart || self.is_waived(metered, meter, since) {
+            let was = state(&mut self.old, metered.customer).price().and_then(|price| self.before.price(price));
+            let is_apart = was.is_some_and(|row| row.customer.is_some());
+            if is_apart || self.settlement.is_waived(metered, meter, since) {
                 continue;
             }
-            let (others, own) = (state(&mut new, Name::NONE), state(&mut new, metered.customer));
+            let (others, own) = (state(&mut self.new, Name::NONE), state(&mut self.new, metered.customer));
             if others != own {
                 let quantity = Quantity::from_nano(nano)?;
-                moved.push(Charge { key, state: others, quantity: quantity.negated() });
-                moved.push(Charge { key, state: own, quantity });
+                self.moved.push(Charge { key, state: others, quantity: quantity.negated() });
+                self.moved.push(Charge { key, state: own, quantity });
             }
         }
         Ok(())

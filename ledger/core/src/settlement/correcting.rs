@@ -143,10 +143,10 @@ impl Settlement {
         since: Option<Since<'_>>,
         charges: &mut Vec<Charge>,
     ) -> Result<(), Overflow> {
+        let mut rater = Rater::new(&self.books, &self.names);
         for (meter, nano) in metered.counted() {
             let key = self.key(metered, meter, (Side::Customer, metered.customer), period);
             let is_waived = since.is_some_and(|since| self.is_waived(metered, meter, since));
-            let mut rater = Rater::new(&self.books, &self.names);
             let rated = rater.state(key.currency, metered.customer, meter, key.dimensions, key.hour);
             let state = if is_waived { State::Waived } else { rated };
             let quantity = Quantity::from_nano(sign * nano)?;

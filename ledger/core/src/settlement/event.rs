@@ -11,12 +11,13 @@ use stempoint_schemas::watermark::Watermarks;
 use super::charging::matches;
 use crate::budget::{Alert, BudgetOrder};
 use crate::charge::{Charge, State};
+use crate::commitment::{CommitmentOrder, TrueUp};
 use crate::control::{Act, Waive};
 use crate::correction::{Correction, UsagePlace, UsageRow};
 use crate::names::{Name, Names};
 use crate::period::PeriodChange;
 use crate::posting::Entry;
-use crate::receivables::{Allocation, Document, Payment};
+use crate::receivables::{Allocation, Document, Grant, Payment};
 use crate::terms::Terms;
 use crate::usage::{Served, ServedFilter, Usage};
 
@@ -192,10 +193,16 @@ pub struct Outcome {
     pub terms: Option<(Option<Name>, Terms)>,
     /// A budget that it set or ended, and whose it is.
     pub budget: Option<(Name, BudgetOrder)>,
+    /// A commitment that it set or ended, and whose it is.
+    pub commitment: Option<(Name, CommitmentOrder)>,
     /// An event that it corrected.
     pub correction: Option<Correction>,
     /// Documents that were issued, in the order of their numbers.
     pub documents: Vec<Document>,
+    /// What commitments lacked, in the order of their customers' names.
+    pub true_ups: Vec<TrueUp>,
+    /// A grant that was made.
+    pub grant: Option<Grant>,
     /// A payment that was received.
     pub payment: Option<Payment>,
     /// Which invoices were paid by what.
@@ -216,8 +223,11 @@ impl Outcome {
             charges: Vec::new(),
             terms: None,
             budget: None,
+            commitment: None,
             correction: None,
             documents: Vec::new(),
+            true_ups: Vec::new(),
+            grant: None,
             payment: None,
             allocations: Vec::new(),
             entries: Vec::new(),

@@ -1,5 +1,5 @@
-//! Acts on what customers owe: terms, invoices when a month is closed,
-//! payments and credits.
+//! Acts on what customers owe: terms, commitments, invoices when a month is
+//! closed, payments and credits.
 //!
 //! Invariants: nothing counts from a moment in a month that is closed (7);
 //! every entry is checked to sum to zero (3).
@@ -9,9 +9,12 @@ use std::collections::BTreeMap;
 use stempoint_schemas::time::Month;
 
 use super::{ControlRow, Outcome, Settlement};
+use crate::commitment::CommitmentOrder;
 use crate::names::Name;
 use crate::posting::{Entry, PostingError};
-use crate::receivables::{Allocation, Changes, CreditOrder, Document, Issuing, Payment, PaymentOrder, Times};
+use crate::receivables::{
+    Allocation, Changes, CreditOrder, Document, GrantOrder, Issuing, Payment, PaymentOrder, Sums, Times, ToInvoice,
+};
 use crate::terms::Terms;
 
 impl Settlement {
@@ -20,6 +23,19 @@ impl Settlement {
         let customer = customer.map(|customer| self.names.intern(customer));
         self.terms.set(customer, terms);
         customer
+    }
+
+    pub(super) fn check_commitment(&self, order: &CommitmentOrder) -> Result<(), String> {
+        let name = |text: &str| self.names.find(text).unwrap_or_default();
+        let holder = (name(&order.customer), name(&order.currency));
+        self.commitments.check(holder, order, self.periods.last_closed())
+    }
+
+    /// Puts a commitment in force, or ends it; gives whose it is.
+    pub(super) fn set_commitment(&mut self, order: &CommitmentOrder) -> Name {
+        let holder = (self.names.intern(&order.customer), self.names.intern(&order.currency));
+        self.commitments.set(holder, order);
+        holder.0
     }
 
     /// Issues the documents of a month that was just closed, and of those
@@ -33,16 +49,40 @@ impl Settlement {
     ) -> Result<String, PostingError> {
         let recorded_us = outcome.control.recorded_us;
         let mut all = Changes::default();
-        for (period, sums) in self.posted.billed(after, until, &self.books, &self.names)? {
+        for (period, sums) in self.to_invoice(after, until)? {
             let issuing = Issuing { period, recorded_us };
             let changes = self.receivables.issue(sums, &self.terms, &self.names, issuing)?;
             all.documents.extend(changes.documents);
+            all.true_ups.extend(changes.true_ups);
             all.allocations.extend(changes.allocations);
             all.entries.extend(changes.entries);
         }
+        all.entries.extend(self.receivables.end_grants(until)?);
         let documents = in_words(&all.documents);
         record(all, outcome)?;
         Ok(format!("{until} is closed {documents}; what arrives late is billed in an open month"))
+    }
+
+    /// What the invoices of the months after one up to another are for: what
+    /// was used, and what commitments lack.
+    fn to_invoice(&self, after: Option<Month>, until: Month) -> Result<BTreeMap<Month, Sums>, PostingError> {
+        let terms = self.commitments.ending(after, until);
+        let before = |first: Month| Month::from_index(first.index() - 1);
+        let begun = terms.iter().map(|term| before(term.first)).min();
+        // The months of a term may be closed already.
+        let since = after.map(|after| begun.map_or(after, |begun| begun.min(after)));
+        let months = self.posted.billed(since, until, &self.books, &self.names)?;
+        let mut sums: BTreeMap<Month, Sums> = BTreeMap::new();
+        for (&period, billed) in months.iter().filter(|(period, _)| after.is_none_or(|after| **period > after)) {
+            let used = billed.iter().map(|(&holder, &used)| (holder, ToInvoice { used, true_up: None }));
+            sums.insert(period, used.collect());
+        }
+        for term in terms {
+            if let Some(true_up) = term.true_up(&months)? {
+                sums.entry(term.period).or_default().entry(term.holder).or_default().true_up = Some(true_up);
+            }
+        }
+        Ok(sums)
     }
 
     pub(super) fn receive(&mut self, order: &PaymentOrder, outcome: &mut Outcome) -> Result<String, PostingError> {
@@ -62,6 +102,25 @@ impl Settlement {
         let message = self.paid(&changes.allocations, &number);
         record(changes, outcome)?;
         Ok(message)
+    }
+
+    /// Makes a grant.
+    pub(super) fn grant(&mut self, order: &GrantOrder, outcome: &mut Outcome) -> Result<String, PostingError> {
+        let holder = self.holder(order);
+        let meant_us = order.received_us.unwrap_or(outcome.control.recorded_us);
+        let times = self.times(&outcome.control, meant_us);
+        record(self.receivables.grant(order, holder, times)?, outcome)?;
+        Ok(order.in_words())
+    }
+
+    /// Takes up a grant that was made before a restart.
+    pub(super) fn restore_grant(&mut self, offset: u64, order: &GrantOrder) {
+        let holder = self.holder(order);
+        self.receivables.hold_grant(order, holder, offset);
+    }
+
+    fn holder(&mut self, order: &GrantOrder) -> (Name, Name) {
+        (self.names.intern(&order.customer), self.names.intern(&order.currency))
     }
 
     /// Which invoices something paid, in words.
@@ -129,6 +188,8 @@ fn in_words(documents: &[Document]) -> String {
 /// Puts what follows from an act into its outcome.
 fn record(changes: Changes, outcome: &mut Outcome) -> Result<(), PostingError> {
     outcome.documents = changes.documents;
+    outcome.true_ups = changes.true_ups;
+    outcome.grant = changes.grant;
     outcome.payment = changes.payment;
     outcome.allocations = changes.allocations;
     outcome.entries = changes.entries.into_iter().map(Entry::checked).collect::<Result<_, _>>()?;

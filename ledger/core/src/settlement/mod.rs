@@ -28,6 +28,7 @@ use thiserror::Error;
 
 use crate::book::{Books, PriceBook};
 use crate::charge::{Charge, PriceId, Side, State};
+use crate::commitment::Commitments;
 use crate::control::{self, Act};
 use crate::correction::Corrections;
 use crate::names::{Name, Names};
@@ -103,6 +104,7 @@ pub struct Settlement {
     last_hour: Option<Hour>,
     terms: TermsBook,
     receivables: Receivables,
+    commitments: Commitments,
     budgets: Budgets,
     corrections: Corrections,
     /// What was given up, in order.
@@ -127,6 +129,7 @@ impl Settlement {
             last_hour: None,
             terms: TermsBook::default(),
             receivables: Receivables::default(),
+            commitments: Commitments::default(),
             budgets: Budgets::default(),
             corrections: Corrections::default(),
             waived: Vec::new(),
@@ -175,8 +178,7 @@ impl Settlement {
 
     /// A price row's name in tables.
     pub fn price_name(&self, price: PriceId) -> String {
-        let offset = self.books.get(price.book as usize).map_or(0, |applied| applied.offset);
-        format!("{offset}-{}", price.position + 1)
+        self.books.get(price.book as usize).map_or_else(String::new, |applied| applied.price_name(price.position))
     }
 
     /// The price row of a name in tables.
@@ -208,9 +210,14 @@ impl Settlement {
                 Act::Settle(watermarks) => self.settled = self.settled.merged(&watermarks),
                 Act::Waive(waive) => self.note_waiver(record.offset, &waive),
                 Act::Closing(period, watermarks) => _ = self.begin_closing(period, &watermarks),
-                Act::Closed(period) => _ = self.periods.close(period),
+                Act::Closed(period) => {
+                    self.periods.close(period);
+                    self.receivables.end_grants(period).map_err(|error| failed(error.to_string()))?;
+                }
+                Act::Grant(order) => self.restore_grant(record.offset, &order),
                 Act::Terms(customer, terms) => _ = self.set_terms(customer.as_deref(), terms),
                 Act::Budget(order) => _ = self.set_budget(record.offset, &order),
+                Act::Commitment(order) => _ = self.set_commitment(&order),
                 // What they did stands in tables of their own.
                 Act::Payment(_) | Act::Credit(_) | Act::Correction(_) => {}
             }
@@ -335,6 +342,8 @@ impl Settlement {
             Act::Payment(order) => self.receivables.check_payment(order, &self.names, recorded_us)?,
             Act::Credit(order) => self.receivables.check_credit(order, &self.names)?,
             Act::Budget(order) => self.check_budget(order)?,
+            Act::Commitment(order) => self.check_commitment(order)?,
+            Act::Grant(order) => self.receivables.check_grant(order, self.periods.last_closed(), recorded_us)?,
             Act::Correction(order) => self.check_correction(order)?,
             Act::PriceBook(_) | Act::Settle(_) | Act::Waive(_) | Act::Terms(..) => {}
         }
@@ -359,7 +368,13 @@ impl Settlement {
             }
             Act::Waive(waive) => Need::Charges(ChargeFilter::Unrated(waive.clone())),
             Act::Correction(order) => Need::Row(order.place),
-            Act::Closed(_) | Act::Terms(..) | Act::Payment(_) | Act::Credit(_) | Act::Budget(_) => Need::Nothing,
+            Act::Closed(_)
+            | Act::Terms(..)
+            | Act::Payment(_)
+            | Act::Credit(_)
+            | Act::Budget(_)
+            | Act::Commitment(_)
+            | Act::Grant(_) => Need::Nothing,
         }
     }
 
@@ -424,9 +439,15 @@ impl Settlement {
                 }
                 Act::Payment(order) => self.receive(&order, &mut outcome).map(without_charges),
                 Act::Credit(order) => self.credit(&order, &mut outcome).map(without_charges),
+                Act::Grant(order) => self.grant(&order, &mut outcome).map(without_charges),
                 Act::Budget(order) => {
                     let message = order.in_words();
                     outcome.budget = Some((self.set_budget(offset, &order), order));
+                    Ok(without_charges(message))
+                }
+                Act::Commitment(order) => {
+                    let message = order.in_words();
+                    outcome.commitment = Some((self.set_commitment(&order), order));
                     Ok(without_charges(message))
                 }
             };
@@ -534,6 +555,8 @@ fn kind_of(event: &proto::ControlEvent) -> &'static str {
         Some(Wire::Credit(_)) => "credit",
         Some(Wire::Budget(_)) => "budget",
         Some(Wire::Correction(_)) => "correction",
+        Some(Wire::Commitment(_)) => "commitment",
+        Some(Wire::Grant(_)) => "grant",
         None => "unknown",
     }
 }

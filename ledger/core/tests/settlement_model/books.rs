@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use stempoint_core::budget::Alert;
 use stempoint_core::charge::{Charge, ChargeKey, PriceId, Side, State};
+use stempoint_core::commitment::TrueUp;
 use stempoint_core::correction::{Correction, Metered, UsagePlace};
 use stempoint_core::names::{Name, Names};
 use stempoint_core::posting::Account;
@@ -14,6 +15,7 @@ use stempoint_schemas::meter::{Dimension, Meter};
 use stempoint_schemas::money::{Amount, Quantity};
 use stempoint_schemas::time::{Hour, Month};
 
+use crate::agreed::TrueUpRow;
 use crate::corrected::stored;
 use crate::model::Rated;
 use crate::scenario::{Place, Row, named_of};
@@ -38,6 +40,8 @@ pub struct Books {
     receivables: Vec<Changes>,
     /// What the journal says of charge models: customer, billing period, amount.
     adjustments: Vec<(String, Month, Amount)>,
+    /// What commitments lacked.
+    pub true_ups: Vec<TrueUpRow>,
     /// Alerts with the control event and the customer of each.
     alerts: Vec<(u64, String, Alert)>,
     /// Corrections: where the event stands, the control event, and what is
@@ -101,6 +105,7 @@ impl Books {
             balances: BTreeMap::new(),
             receivables: Vec::new(),
             adjustments: Vec::new(),
+            true_ups: Vec::new(),
             alerts: Vec::new(),
             corrections: Vec::new(),
             stored_names: Names::default(),
@@ -221,6 +226,12 @@ impl Books {
             let put = put.map(|put| renamed(put, names, &mut self.stored_names));
             self.corrections.push((order.place, outcome.control.offset, put));
         }
+        for TrueUp { customer, currency, first, period, committed, billed, amount, document } in &outcome.true_ups {
+            assert_eq!(text(*currency), "USD");
+            assert_eq!(amount.pico(), committed.pico() - billed.pico());
+            let row = (text(*customer), *first, *period, committed.pico(), billed.pico(), document.clone());
+            self.true_ups.push(row);
+        }
         for alert in &outcome.alerts {
             self.alerts.push((outcome.control.offset, text(alert.customer), alert.clone()));
         }
@@ -239,6 +250,9 @@ impl Books {
                     Account::PlatformRounding => "platform/rounding".to_owned(),
                     Account::CustomerCredit(name) => format!("{}/credit", text(name)),
                     Account::PlatformTax => "platform/tax".to_owned(),
+                    Account::CustomerPrepaid(name) => format!("{}/prepaid", text(name)),
+                    Account::PlatformPromotions => "platform/promotions".to_owned(),
+                    Account::PlatformBreakage => "platform/breakage".to_owned(),
                     Account::PlatformRefunds => "platform/refunds".to_owned(),
                     Account::TreasuryBank => "treasury/bank".to_owned(),
                 };

@@ -5,12 +5,15 @@
 //! Guards invariants 1 to 5 and 7 to 9 of the core: conservation, balance,
 //! append-only corrections, exact rounding wherever settlements were cut,
 //! closed months that never change, invoices without gaps that are paid as they
-//! say, events that are taken back once, thresholds that are crossed once, answers to repeats and conflicts, and the
-//! same books after a restart.
+//! say, terms of commitments that are made up for once, events that are taken
+//! back once, thresholds that are crossed once,
+//! answers to repeats and conflicts, and the same books after a restart.
 
 mod adjustments;
+mod agreed;
 mod books;
 mod corrected;
+mod granted;
 mod model;
 mod owed;
 mod restored;
@@ -33,7 +36,8 @@ use corrected::corrected_step;
 use model::Model;
 use owed::CENT;
 use scenario::{
-    BookSpec, PriceSpec, Step, book, encoded, models, month, named_of, owed_step, priced_step, row, step, watched_step,
+    BookSpec, PriceSpec, Step, agreed_step, book, encoded, models, month, named_of, owed_step, priced_step, row, step,
+    watched_step,
 };
 
 /// Does the steps on both and compares them after each; gives the books and
@@ -95,6 +99,17 @@ fn play(steps: &[Step]) -> (Books, Model) {
             }
             Step::Payment(customer, cents, named) => pay(&mut books, &mut model, (*customer, *cents, *named)),
             Step::Credit(customer, cents, named) => credit(&mut books, &mut model, (*customer, *cents, *named)),
+            Step::Commit(customer, from, spec) => {
+                let order = agreed::order(*customer, month(*from), *spec);
+                let is_done = model.agreed.set(*customer, month(*from), *spec, model.last_closed);
+                let answer = if is_done { Answer::Applied } else { Answer::Refused };
+                assert_eq!(books.handle(&encoded(&id, &Act::Commitment(order))), answer);
+            }
+            Step::Grant(spec) => {
+                let is_done = model.owed.grants.add(spec, model.last_closed);
+                let answer = if is_done { Answer::Applied } else { Answer::Refused };
+                assert_eq!(books.handle(&encoded(&id, &Act::Grant(spec.order()))), answer);
+            }
             Step::Budget(customer, name, spec) => {
                 let order = watched::order(*customer, *name, spec.as_ref());
                 let offset = books.controls.len() as u64;
@@ -236,6 +251,7 @@ fn agree(books: &Books, model: &Model) {
     assert_eq!(accounts, model.balances());
     assert_eq!(books.net(), model.charges());
     assert_eq!(books.issued(), model.owed.issued);
+    assert_eq!(books.true_ups, model.agreed.true_ups);
     assert_eq!(books.alerts(), model.watched.alerts);
     for invoice in &model.owed.invoices {
         let open = books.settlement.receivables().open(&invoice.number).map(Amount::pico);
@@ -261,6 +277,13 @@ proptest! {
     /// The same of histories in which most steps are about money.
     #[test]
     fn what_customers_owe_agrees_with_the_slow_model(spec in dear_book(), steps in prop::collection::vec(owed_step(), 5..40)) {
+        let steps: Vec<Step> = std::iter::once(Step::Book(spec)).chain(steps).collect();
+        play(&steps);
+    }
+
+    /// The same of histories in which most steps are about commitments.
+    #[test]
+    fn commitments_agree_with_the_slow_model(spec in dear_book(), steps in prop::collection::vec(agreed_step(), 5..30)) {
         let steps: Vec<Step> = std::iter::once(Step::Book(spec)).chain(steps).collect();
         play(&steps);
     }

@@ -8,6 +8,7 @@ use stempoint_schemas::meter::Meter;
 use stempoint_schemas::time::Month;
 
 use crate::adjustments::{Adjustments, UsedKey};
+use crate::agreed::{Agreed, TrueUpRow};
 use crate::corrected::Sent;
 use crate::owed::Owed;
 use crate::scenario::{BookSpec, Place, PriceSpec, Row};
@@ -50,6 +51,7 @@ pub struct Model {
     pub closing: Option<Month>,
     pub last_closed: Option<Month>,
     pub owed: Owed,
+    pub agreed: Agreed,
     /// What charge models added so far.
     adjustments: Adjustments,
     pub watched: Watched,
@@ -173,6 +175,7 @@ impl Model {
         let is_done = self.closing == Some(month) && self.unrated_up_to(month).is_empty();
         if is_done {
             self.issue(month);
+            self.owed.grants.end(month);
             (self.closing, self.last_closed) = (None, Some(month));
         }
         is_done
@@ -195,9 +198,20 @@ impl Model {
     /// Invoices a month and those before it that never were: month by month,
     /// customer by customer.
     fn issue(&mut self, month: Month) {
-        for ((of, customer), amount) in self.billed() {
-            if of <= month && self.last_closed.is_none_or(|last| of > last) {
-                self.owed.issue(&customer, amount);
+        let billed = self.billed();
+        let first = self.last_closed.map_or(month.index() - 50, |last| last.index() + 1);
+        for of in (first..=month.index()).map(Month::from_index) {
+            let mut lacking: BTreeMap<String, TrueUpRow> =
+                self.agreed.lacking(of, &billed).into_iter().map(|row| (row.0.clone(), row)).collect();
+            let used = billed.keys().filter(|(period, _)| *period == of).map(|(_, customer)| customer.clone());
+            for customer in used.chain(lacking.keys().cloned()).collect::<BTreeSet<_>>() {
+                let used = billed.get(&(of, customer.clone())).copied().unwrap_or(0);
+                let row = lacking.remove(&customer);
+                let more = row.as_ref().map_or(0, |row| row.3 - row.4);
+                let number = self.owed.issue(&customer, of, used, more);
+                self.agreed.true_ups.extend(
+                    row.map(|(whose, first, last, committed, sum, _)| (whose, first, last, committed, sum, number)),
+                );
             }
         }
     }
@@ -228,8 +242,7 @@ impl Model {
         }
         for ((place, (_, month), rated), quantity) in self.charges() {
             if let (Side::Customer, Rated::At(..)) = (place.0, rated) {
-                let meter = Meter::ALL.iter().position(|meter| *meter == place.2);
-                *totals.entry((month, place.1, meter)).or_default() += quantity;
+                *totals.entry((month, place.1, Some(place.2.index()))).or_default() += quantity;
             }
         }
         self.watched.look(&totals, self.last_closed, offset);

@@ -3,6 +3,10 @@
 
 use std::collections::BTreeMap;
 
+use stempoint_schemas::time::Month;
+
+use crate::granted::Grants;
+
 /// One cent in 10^-12.
 pub const CENT: i128 = 10_000_000_000;
 
@@ -30,6 +34,9 @@ pub struct Owed {
     tax: i128,
     rounding: i128,
     refunds: i128,
+    /// What commitments lacked.
+    agreed: i128,
+    pub grants: Grants,
     bank: i128,
 }
 
@@ -50,26 +57,31 @@ impl Owed {
         format!("{entity}-{last:06}")
     }
 
-    /// A month of one customer.
-    pub fn issue(&mut self, customer: &str, subtotal: i128) {
+    /// A month of one customer: what it used, and what its commitment lacks.
+    /// Gives the document's number.
+    pub fn issue(&mut self, customer: &str, period: Month, used: i128, lacking: i128) -> Option<String> {
+        let subtotal = used + lacking;
         let (entity, per_cent) = self.terms_of(customer);
         let net = round(subtotal, CENT) * CENT;
         let tax = round(subtotal * per_cent, 100 * CENT) * CENT;
         let total = net + tax;
         self.rounding += subtotal - net;
+        self.agreed += lacking;
         self.tax -= tax;
         if total == 0 {
-            return;
+            return None;
         }
         let number = self.number(&entity);
         self.issued.push((number.clone(), customer.to_owned(), total));
         if total > 0 {
+            let open = total - self.grants.pay(customer, period, total);
             let customer = customer.to_owned();
-            self.invoices.push(Owing { number, customer, total, open: total, tax, credited: 0 });
+            self.invoices.push(Owing { number: number.clone(), customer, total, open, tax, credited: 0 });
         } else {
             *self.pots.entry(customer.to_owned()).or_default() -= total;
         }
         self.empty(customer, None);
+        Some(number)
     }
 
     pub fn pay(&mut self, customer: &str, amount: i128, named: Option<&str>) {
@@ -121,10 +133,13 @@ impl Owed {
         for (customer, pot) in &self.pots {
             add(format!("{customer}/credit"), -pot);
         }
+        self.grants.add_to(balances);
+        let mut add = |account: String, amount: i128| *balances.entry(account).or_default() += amount;
         for (account, amount) in [
             ("platform/tax", self.tax),
             ("platform/rounding", self.rounding),
             ("platform/refunds", self.refunds),
+            ("platform/revenue", -self.agreed),
             ("treasury/bank", self.bank),
         ] {
             add(account.to_owned(), amount);

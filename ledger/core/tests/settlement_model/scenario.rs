@@ -11,7 +11,9 @@ use stempoint_schemas::meter::{Dimension, Meter};
 use stempoint_schemas::money::{Amount, Price, Quantity, Share};
 use stempoint_schemas::time::{Hour, Instant, Month};
 
+use crate::agreed::CommitSpec;
 use crate::corrected::{CorrectSpec, correct_step};
+use crate::granted::GrantSpec;
 use crate::watched::BudgetSpec;
 
 /// Two hours before a month ends, so that scenarios cross into the next.
@@ -87,6 +89,10 @@ pub enum Step {
     Payment(u8, u32, Option<usize>),
     /// A customer gets so many cents back, or all, perhaps of an invoice.
     Credit(u8, Option<u32>, Option<usize>),
+    /// A customer's commitment is set from a month on, or ended.
+    Commit(u8, i32, Option<CommitSpec>),
+    /// A customer gets a grant.
+    Grant(GrantSpec),
     /// A customer's budget of that name is set or ended.
     Budget(u8, u8, Option<BudgetSpec>),
     /// A row is taken back or changed.
@@ -180,6 +186,8 @@ pub fn step() -> impl Strategy<Value = Step> {
         2 => (0..3_u8, prop::option::of(0..200_u32), prop::option::of(any::<usize>()))
             .prop_map(|(customer, cents, named)| Step::Credit(customer, cents, named)),
         2 => budget_step(),
+        1 => commit_step(),
+        1 => grant_step(),
         2 => correct_step(),
         1 => Just(Step::Refused),
         1 => any::<usize>().prop_map(Step::Repeat),
@@ -236,6 +244,40 @@ pub fn watched_step() -> impl Strategy<Value = Step> {
     ]
 }
 
+fn commit_step() -> impl Strategy<Value = Step> {
+    // From a cent to more than a scenario comes to.
+    let cents = (1..100_u32, 0..6_u32).prop_map(|(digits, zeros)| digits * 10_u32.pow(zeros));
+    let spec = prop::option::weighted(0.8, (cents, 1..4_u32));
+    (0..2_u8, -2..5, spec).prop_map(|(customer, from, spec)| Step::Commit(customer, from, spec))
+}
+
+fn grant_step() -> impl Strategy<Value = Step> {
+    let months = (-1..4, prop::option::weighted(0.7, -1..6));
+    (0..2_u8, 0..500_u32, any::<bool>(), 0..3_u32, months).prop_map(
+        |(customer, cents, is_prepaid, priority, months)| {
+            Step::Grant(GrantSpec { customer, cents, is_prepaid, priority, from: months.0, until: months.1 })
+        },
+    )
+}
+
+/// Steps of which most are about the commitments of two customers.
+pub fn agreed_step() -> impl Strategy<Value = Step> {
+    let rows = || prop::collection::vec(row(), 1..4);
+    prop_oneof![
+        3 => rows().prop_map(Step::Settle),
+        5 => commit_step(),
+        4 => Just(Step::CloseNext),
+        1 => (0..3, rows()).prop_map(|(month, rows)| Step::Closing(month, rows)),
+        1 => book().prop_map(Step::Book),
+        1 => correct_step(),
+        1 => (prop::option::of(0..2_u8), 0..2_u8, 0..=25_u8)
+            .prop_map(|(customer, entity, per_cent)| Step::Terms(customer, entity, per_cent)),
+        1 => (0..2_u8, 1..400_u32, prop::option::weighted(0.7, any::<usize>()))
+            .prop_map(|(customer, cents, named)| Step::Payment(customer, cents, named)),
+        2 => any::<bool>().prop_map(|from_checkpoint| Step::Restart { from_checkpoint }),
+    ]
+}
+
 /// Steps of which most are about what one of two customers owes.
 pub fn owed_step() -> impl Strategy<Value = Step> {
     let rows = prop::collection::vec(row(), 1..4).prop_map(|mut rows| {
@@ -252,6 +294,7 @@ pub fn owed_step() -> impl Strategy<Value = Step> {
             .prop_map(|(customer, cents, named)| Step::Payment(customer, cents, named)),
         3 => (0..2_u8, prop::option::weighted(0.8, 1..60_u32), invoice())
             .prop_map(|(customer, cents, named)| Step::Credit(customer, cents, named)),
+        4 => grant_step(),
         1 => book().prop_map(Step::Book),
         2 => any::<bool>().prop_map(|from_checkpoint| Step::Restart { from_checkpoint }),
     ]

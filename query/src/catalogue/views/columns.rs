@@ -139,10 +139,26 @@ pub(super) const INVOICE_STATUS: Columns = &[
     ("net", "Before tax, in the currency's unit."),
     ("tax", "Tax, in the currency's unit."),
     ("total", "What is to be paid; negative for a credit note."),
-    ("paid", "What payments settled of it."),
+    ("paid", "What payments and grants settled of it."),
     ("credited", "What credit notes settled of it."),
     ("open", "What is still to be paid; 0 for a credit note."),
     ("status", "finalized, paid, or void where all of it was taken back; issued for a credit note."),
     ("issued_at", "When it was issued (UTC)."),
     ("due_at", "When it is to be paid (UTC); null for a credit note."),
+];
+
+pub(super) const GRANT_STATUS: Columns = &[
+    ("_offset", "Offset of the control event that made it."),
+    ("name", "Its name, for example grant-12."),
+    ("customer", "The customer whose invoices it pays."),
+    ("currency", "The currency of its amounts."),
+    ("kind", "prepaid, which the customer paid for, or promotional, which was given."),
+    ("priority", "Grants with a smaller one are used first."),
+    ("from_period", "The first month whose invoices it pays."),
+    ("until_period", "The last one; null for all."),
+    ("reason", "What it is for, in words."),
+    ("amount", "How much, in the currency's unit."),
+    ("used", "What of it paid invoices."),
+    ("unused", "What of it did not."),
+    ("state", "open, used, or expired once its last month was closed."),
 ];

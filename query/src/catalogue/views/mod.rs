@@ -63,7 +63,7 @@ macro_rules! file {
 }
 
 /// The views that are queries, each after those that it reads.
-const VIEWS: [View; 16] = [
+const VIEWS: [View; 17] = [
     view(
         "shards",
         "One row per partition of the usage topic: up to where it is visible and settled, and its counts.",
@@ -159,6 +159,12 @@ const VIEWS: [View; 16] = [
         "FOCUS 1.4, Billing Period: the months of each legal entity, open or closed.",
         file!("17_focus_billing_period.sql"),
         focus::BILLING_PERIOD,
+    ),
+    view(
+        "grant_status",
+        "One row per grant, with what of it is used, left or gone.",
+        file!("18_grant_status.sql"),
+        columns::GRANT_STATUS,
     ),
 ];
 

@@ -1,5 +1,5 @@
-//! One row for each line, and one for each unrated quantity, whose price and
-//! amount are empty.
+//! One row for each line, what a commitment lacks included, and one for each
+//! unrated quantity, whose price and amount are empty.
 //!
 //! Invariant: the columns are the same for every document of a kind.
 
@@ -24,6 +24,13 @@ pub(crate) fn render(statement: &Statement) -> String {
         fields.extend(prices.into_iter().flatten());
         fields.extend([line.price.clone(), line.effective_from.to_string()]);
         fields.extend([statement.ledger_version.to_string(), csv_field(&line.sql)]);
+        csv.push_str(&fields.join(","));
+        csv.push('\n');
+    }
+    if let Some(true_up) = &statement.true_up {
+        let mut fields = beginning(statement, "", &[], "commitment", "");
+        fields.extend([String::new(), String::new(), true_up.amount.to_string(), String::new(), String::new()]);
+        fields.extend([statement.ledger_version.to_string(), csv_field(&true_up.sql)]);
         csv.push_str(&fields.join(","));
         csv.push('\n');
     }

@@ -12,7 +12,7 @@ use stempoint_schemas::profile::{Item, Profile};
 use super::words::{Words, rounding, words};
 use crate::documents::currency::minor_units;
 use crate::documents::figures::{
-    adjustment, day, days, grouped, meter_label, moment, per, percent, since, tax_label, units,
+    adjustment, day, days, grouped, lacking, meter_label, moment, per, percent, since, tax_label, units,
 };
 use crate::documents::letterhead::Letterhead;
 use crate::documents::statement::{Kind, Line, Statement};
@@ -27,7 +27,7 @@ const PUNCTUATION_SPACE: char = '\u{2008}';
 pub(crate) fn render(statement: &Statement, letterhead: &Letterhead) -> String {
     let words = words(statement);
     let title = format!("{} {} {}", words.title, statement.party, statement.period);
-    let queries = statement.lines.iter().map(|line| line.sql.as_str()).collect::<Vec<_>>();
+    let queries = statement.queries().collect::<Vec<_>>();
     let gives = "the quantity and the amount of that line";
     page(
         &title,
@@ -132,11 +132,11 @@ fn lines(statement: &Statement) -> Markup {
     let has_share = statement.kind == Kind::Earnings;
     let quantities = Figures::new(statement.lines.iter().map(|line| line.quantity.to_string()), 0);
     let places = minor_units(&statement.currency);
-    let amounts = Figures::new(statement.lines.iter().map(|line| line.amount.with_places(places)), places);
+    let amounts = Figures::new(statement.amounts().map(|amount| amount.with_places(places)), places);
     let since = since(statement, moment);
     let numbered: Vec<(usize, &Line)> = statement.lines.iter().enumerate().collect();
     html! {
-        @if statement.lines.is_empty() {
+        @if statement.amounts().next().is_none() {
             p.nothing { "Nothing is charged in this period." }
         } @else {
             table.lines {
@@ -171,6 +171,16 @@ fn lines(statement: &Statement) -> Markup {
                                 @if has_share { td.figure { (percent(line.share)) } }
                                 td.figure { (amounts.show(&line.amount.with_places(places))) }
                             }
+                        }
+                    }
+                }
+                @if let Some(true_up) = &statement.true_up {
+                    tbody {
+                        tr.meter { th colspan="5" scope="rowgroup" { "Commitment" } }
+                        tr {
+                            td.number { (statement.lines.len() + 1) }
+                            td colspan="3" { (lacking(statement, true_up)) }
+                            td.figure { (amounts.show(&true_up.amount.with_places(places))) }
                         }
                     }
                 }

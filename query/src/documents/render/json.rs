@@ -11,7 +11,7 @@ use stempoint_schemas::profile::{Item, Profile};
 
 use crate::documents::currency::minor_units;
 use crate::documents::letterhead::{Issuer, Letterhead};
-use crate::documents::statement::{Kind, Line, Statement, Unrated};
+use crate::documents::statement::{Kind, Line, Statement, TrueUp, Unrated};
 
 #[derive(Serialize)]
 struct Document<'a> {
@@ -70,20 +70,31 @@ pub(super) struct DocumentIssuer<'a> {
 
 #[derive(Serialize)]
 struct DocumentLine<'a> {
-    meter: &'static str,
+    /// Null in the line of what a commitment lacks, which has nothing of usage.
+    meter: Option<&'static str>,
     dimensions: Dimensions<'a>,
     /// Only there where a charge model adjusts the other lines of its price:
     /// such a line has no quantity and no unit price.
     #[serde(skip_serializing_if = "Option::is_none")]
     adjustment: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    commitment: Option<Commitment>,
     quantity: Option<String>,
     unit_price: Option<String>,
     per: Option<String>,
-    effective_from: String,
+    effective_from: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     share: Option<String>,
     amount: String,
     sql: &'a str,
+}
+
+/// Of which term, what was promised and what was billed in it.
+#[derive(Serialize)]
+struct Commitment {
+    first_period: String,
+    committed: String,
+    billed: String,
 }
 
 #[derive(Serialize)]
@@ -121,7 +132,7 @@ pub(crate) fn render(statement: &Statement, letterhead: &Letterhead) -> String {
         currency: &statement.currency,
         issued_at: issued.map(|issued| issued.issued_at.to_string()),
         due_at: issued.and_then(|issued| issued.due_at).map(|due| due.to_string()),
-        lines: statement.lines.iter().map(|l| line(statement.kind, l)).collect(),
+        lines: lines(statement),
         unrated: statement.unrated.iter().map(unrated).collect(),
         subtotal: statement.subtotal.to_string(),
         tax_name: tax_terms.map(|tax| tax.name.as_str()),
@@ -158,16 +169,43 @@ pub(super) fn issuer(issuer: &Issuer) -> DocumentIssuer<'_> {
     }
 }
 
+fn lines(statement: &Statement) -> Vec<DocumentLine<'_>> {
+    let lines = statement.lines.iter().map(|l| line(statement.kind, l));
+    lines.chain(statement.true_up.iter().map(true_up)).collect()
+}
+
+fn true_up(true_up: &TrueUp) -> DocumentLine<'_> {
+    let commitment = Commitment {
+        first_period: true_up.first.to_string(),
+        committed: true_up.committed.to_string(),
+        billed: true_up.billed.to_string(),
+    };
+    DocumentLine {
+        meter: None,
+        dimensions: Dimensions(&[]),
+        adjustment: None,
+        commitment: Some(commitment),
+        quantity: None,
+        unit_price: None,
+        per: None,
+        effective_from: None,
+        share: None,
+        amount: true_up.amount.to_string(),
+        sql: &true_up.sql,
+    }
+}
+
 fn line(kind: Kind, line: &Line) -> DocumentLine<'_> {
     let unless_adjusted = |text: String| line.adjustment.is_none().then_some(text);
     DocumentLine {
-        meter: line.meter.name(),
+        meter: Some(line.meter.name()),
         dimensions: Dimensions(&line.dimensions),
         adjustment: line.adjustment.as_deref(),
+        commitment: None,
         quantity: unless_adjusted(line.quantity.to_string()),
         unit_price: unless_adjusted(line.unit_price.to_string()),
         per: unless_adjusted(line.per.to_string()),
-        effective_from: line.effective_from.to_string(),
+        effective_from: Some(line.effective_from.to_string()),
         share: (kind == Kind::Earnings).then(|| line.share.to_string()),
         amount: line.amount.to_string(),
         sql: &line.sql,

@@ -10,7 +10,7 @@ use stempoint_schemas::profile::{Item, Profile};
 
 use crate::documents::currency::minor_units;
 use crate::documents::figures::{
-    day, days, dimensions, grouped, per, percent, short_moment, since, tax_label, units, what,
+    day, days, dimensions, grouped, lacking, per, percent, short_moment, since, tax_label, units, what,
 };
 use crate::documents::letterhead::Letterhead;
 use crate::documents::statement::{Kind, Line, Statement};
@@ -22,7 +22,7 @@ pub(super) const RULE_CHARS_MIN: usize = 72;
 pub(crate) fn render(statement: &Statement, letterhead: &Letterhead) -> String {
     let mut text = String::new();
     heading(statement, letterhead, &mut text);
-    if statement.lines.is_empty() {
+    if statement.amounts().next().is_none() {
         text.push_str("  Nothing is charged in this period.\n\n");
     }
     lines(statement, &mut text);
@@ -96,26 +96,36 @@ pub(super) fn head(title: &str, facts: Vec<(&'static str, String)>, letterhead: 
 fn lines(statement: &Statement, text: &mut String) {
     let places = minor_units(&statement.currency);
     let shown = |amount: Amount| grouped(&amount.with_places(places));
-    let of = |cell: fn(&Line) -> String| statement.lines.iter().map(cell).collect::<Vec<String>>();
+    let true_up = statement.true_up.as_ref();
+    // The line of a commitment has no figures but its amount.
+    let of = |cell: fn(&Line) -> String| {
+        statement.lines.iter().map(cell).chain(true_up.map(|_| String::new())).collect::<Vec<String>>()
+    };
     let tax = printable(&tax_label(statement));
     let sums = [("Subtotal", statement.subtotal), (tax.as_str(), statement.tax), ("Total", statement.total)];
-    let mut amounts: Vec<String> = statement.lines.iter().map(|line| shown(line.amount)).collect();
+    let mut amounts: Vec<String> = statement.amounts().map(shown).collect();
+    let count = amounts.len();
     amounts.extend(sums.iter().map(|(_, amount)| shown(*amount)));
     amounts.push("Amount".to_owned());
     let amounts = at_the_point(&amounts);
     let (heading, amounts) =
         amounts.split_last().map_or(("", amounts.as_slice()), |(last, rest)| (last.as_str(), rest));
 
+    let mut whats = of(|line| printable(&what(line)));
+    if let (Some(what), Some(true_up)) = (whats.last_mut(), true_up) {
+        *what = lacking(statement, true_up);
+    }
     let mut columns = vec![
         column("Meter", of(|line| line.meter.name().to_owned()), false),
-        column("Dimensions", of(|line| printable(&what(line))), false),
+        column("Dimensions", whats, false),
         column("Quantity", of(|line| own(line, grouped(&line.quantity.to_string()))), true),
         column("Unit price", of(|line| own(line, grouped(&line.unit_price.with_places(2)))), true),
         column("", of(|line| own(line, per(line))), false),
     ];
     let since = since(statement, short_moment);
     if since.iter().any(Option::is_some) {
-        columns.push(column("Price from", since.into_iter().map(Option::unwrap_or_default).collect(), false));
+        let since = since.into_iter().map(Option::unwrap_or_default).chain(true_up.map(|_| String::new()));
+        columns.push(column("Price from", since.collect(), false));
     }
     if statement.kind == Kind::Earnings {
         columns.push(column("Share", of(|line| percent(line.share)), true));
@@ -128,14 +138,12 @@ fn lines(statement: &Statement, text: &mut String) {
     let width = first.chars().count().max(RULE_CHARS_MIN) - 2;
     let rule = format!("  {}", "─".repeat(width));
     let mut all = Vec::new();
-    if !statement.lines.is_empty() {
+    if count > 0 {
         all.extend([first, rule.clone()]);
-        all.extend(
-            amounts.iter().take(statement.lines.len()).enumerate().map(|(index, amount)| row(index + 1, amount)),
-        );
+        all.extend(amounts.iter().take(count).enumerate().map(|(index, amount)| row(index + 1, amount)));
         all.push(rule);
     }
-    for ((name, _), amount) in sums.iter().zip(&amounts[statement.lines.len()..]) {
+    for ((name, _), amount) in sums.iter().zip(&amounts[count..]) {
         let name = format!("{name} {}", statement.currency);
         let before = (width + 2).saturating_sub(amount.chars().count() + 2);
         all.push(format!("{name:>before$}  {amount}").trim_end().to_owned());

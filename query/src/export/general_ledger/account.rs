@@ -45,14 +45,17 @@ const fn own(
     Kind { role, name, has_party: false, code, class, title }
 }
 
-const KINDS: [Kind; 9] = [
+const KINDS: [Kind; 12] = [
     own("treasury", "bank", "1000", ASSETS, "Bank"),
     of_party("customer", "receivable", "1200", ASSETS, "Receivable"),
     of_party("provider", "payable", "2000", LIABILITIES, "Payable"),
     of_party("customer", "credit", "2100", LIABILITIES, "Credit"),
+    of_party("customer", "prepaid", "2150", LIABILITIES, "Prepaid"),
     own("platform", "tax", "2200", LIABILITIES, "Tax"),
     own("platform", "revenue", "4000", INCOME, "Revenue"),
+    own("platform", "breakage", "4100", INCOME, "Breakage"),
     own("platform", "refunds", "4900", INCOME, "Refunds"),
+    own("platform", "promotions", "6100", EXPENSES, "Promotions"),
     own("platform", "rounding", "6900", EXPENSES, "Rounding"),
     own("export", "rounding", "6990", EXPENSES, "Export-rounding"),
 ];

@@ -8,7 +8,7 @@ use super::page::{Block, WIDTH};
 use super::table::{Cell, Column, Row, Set, table};
 use super::text::{AMBER_WASH, FAINT, INK, Line as TextLine, SOFT, Span, Style, pack};
 use crate::documents::currency::minor_units;
-use crate::documents::figures::{adjustment, grouped, meter_label, moment, per, percent, since, units};
+use crate::documents::figures::{adjustment, grouped, lacking, meter_label, moment, per, percent, since, units};
 use crate::documents::statement::{Kind, Statement, Unrated};
 use stempoint_schemas::meter::{Dimension, Meter};
 
@@ -62,6 +62,18 @@ pub(super) fn section(statement: &Statement) -> Section {
         }
         cells.push(figure(&line.amount.with_places(places), places as usize));
         rows.push(Row::Cells(cells));
+    }
+    if let Some(true_up) = &statement.true_up {
+        rows.push(Row::Group(vec![Span::new("Commitment", METER)]));
+        let empty = || Cell::Text(Vec::new());
+        rows.push(Row::Cells(vec![
+            Cell::Text(vec![vec![Span::new(&(statement.lines.len() + 1).to_string(), NUMBER)]]),
+            Cell::Text(vec![vec![Span::new(&lacking(statement, true_up), Style { colour: SOFT, ..TEXT })]]),
+            empty(),
+            empty(),
+            empty(),
+            figure(&true_up.amount.with_places(places), places as usize),
+        ]));
     }
     if rows.is_empty() { nothing() } else { table(&columns, &rows) }
 }

@@ -59,7 +59,7 @@ fn pages(statement: &Statement, letterhead: &Letterhead) -> Vec<Page> {
     if statement.kind == Kind::Invoice {
         sections.push(sums::payment(letterhead));
     }
-    let queries = statement.lines.iter().zip(1..).map(|(line, number)| (number.to_string(), line.sql.as_str()));
+    let queries = statement.queries().zip(1..).map(|(sql, number)| (number.to_string(), sql));
     let gives = "the quantity and the amount of that line";
     sections.push(appendix::section(words.appendix, statement.ledger_version, gives, queries.collect()));
     let mut pages = flow::paginate(sections);

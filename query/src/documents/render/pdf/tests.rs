@@ -35,6 +35,7 @@ fn statement(kind: Kind, party: &str, lines: Vec<Line>) -> Statement {
         period: Month::parse("2023-11").unwrap(),
         currency: "USD".to_owned(),
         lines,
+        true_up: None,
         unrated: Vec::new(),
         issued: None,
         profile: None,

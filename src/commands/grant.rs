@@ -1,0 +1,51 @@
+//! `stempoint grant`: what pays customers' invoices before all else.
+
+use anyhow::Result;
+use stempoint_core::control::Act;
+use stempoint_core::receivables::GrantOrder;
+use stempoint_query::literal;
+use stempoint_schemas::time::Instant;
+
+use super::sql;
+use super::{budget, payment};
+use crate::access::Access;
+use crate::cli::{GrantAddArgs, GrantCommand};
+use crate::context::Context;
+
+pub fn run(context: &Context, command: &GrantCommand) -> Result<()> {
+    match command {
+        GrantCommand::Add(args) => {
+            let act = Act::Grant(order(args)?);
+            let access = Access::open(context)?;
+            let done = payment::send(&access, args.id.as_deref(), &act);
+            access.report(done)
+        }
+        GrantCommand::List { customer, format } => {
+            let of = customer.as_ref().map_or_else(String::new, |of| format!("WHERE customer = {}", literal(of)));
+            let query = format!(
+                "SELECT name, customer, currency, kind, priority, from_period, until_period, amount, used, unused, \
+                 state, reason FROM grant_status {of} ORDER BY _offset"
+            );
+            sql::print(context, &query, *format, None)
+        }
+    }
+}
+
+/// What the arguments ask for; settlement checks the rest.
+fn order(args: &GrantAddArgs) -> Result<GrantOrder> {
+    let received = match &args.received {
+        Some(text) => Some(Instant::parse(text)?),
+        None if args.paid => Some(payment::now()?),
+        None => None,
+    };
+    Ok(GrantOrder {
+        customer: args.customer.clone(),
+        currency: args.currency.clone(),
+        amount: payment::amount(&args.amount)?,
+        received_us: received.map(Instant::us),
+        priority: args.priority,
+        from: budget::month_or_this(args.from.as_deref())?,
+        until: args.until.as_deref().map(|until| budget::month_or_this(Some(until))).transpose()?,
+        reason: args.reason.clone(),
+    })
+}
