@@ -24,7 +24,7 @@ pub use budget::{AlertsCommand, BudgetCommand, BudgetSetArgs};
 pub use commitment::{CommitmentCommand, CommitmentSetArgs};
 pub use corrections::{AmendArgs, EventArgs, VoidArgs};
 pub use exports::{DatasetFormat, FocusArgs, FocusCommand, GeneralLedgerArgs, GeneralLedgerFormat};
-pub use format::{DocumentFormat, RowFormat};
+pub use format::{DocumentFormat, RowFormat, RowsOfCustomer};
 pub use grant::{GrantAddArgs, GrantCommand};
 pub use money::{
     AccountsArgs, BalanceArgs, CreditArgs, InvoicesArgs, InvoicesCommand, InvoicesListArgs, InvoicesWriteArgs,

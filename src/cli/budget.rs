@@ -2,7 +2,7 @@
 
 use clap::{Args, Subcommand};
 
-use super::RowFormat;
+use super::RowsOfCustomer;
 
 /// What to do with budgets.
 #[derive(Debug, Subcommand)]
@@ -28,14 +28,7 @@ begins anew; with the same limit it keeps what was crossed.")]
     },
     /// List the budgets that hold.
     #[command(after_help = "Example:\n  stempoint budget list --customer acme")]
-    List {
-        /// Only this customer's.
-        #[arg(long)]
-        customer: Option<String>,
-        /// How to print the rows.
-        #[arg(long, value_enum, default_value = "table")]
-        format: RowFormat,
-    },
+    List(RowsOfCustomer),
 }
 
 /// Options of `budget set`.
@@ -71,12 +64,5 @@ pub struct BudgetSetArgs {
 pub enum AlertsCommand {
     /// List them, the newest last.
     #[command(after_help = "Example:\n  stempoint alerts list --customer acme --format csv")]
-    List {
-        /// Only this customer's.
-        #[arg(long)]
-        customer: Option<String>,
-        /// How to print the rows.
-        #[arg(long, value_enum, default_value = "table")]
-        format: RowFormat,
-    },
+    List(RowsOfCustomer),
 }

@@ -2,7 +2,7 @@
 
 use clap::{Args, Subcommand};
 
-use super::RowFormat;
+use super::RowsOfCustomer;
 
 /// What to do with commitments.
 #[derive(Debug, Subcommand)]
@@ -30,14 +30,7 @@ month. The next term follows at once. A term that is under way does not change."
     },
     /// List what holds, month by month in which it changes.
     #[command(after_help = "Example:\n  stempoint commitment list --customer acme")]
-    List {
-        /// Only this customer's.
-        #[arg(long)]
-        customer: Option<String>,
-        /// How to print the rows.
-        #[arg(long, value_enum, default_value = "table")]
-        format: RowFormat,
-    },
+    List(RowsOfCustomer),
 }
 
 /// Options of `commitment set`.

@@ -2,7 +2,7 @@
 
 use clap::{Args, Subcommand};
 
-use super::RowFormat;
+use super::RowsOfCustomer;
 
 /// What to do with grants.
 #[derive(Debug, Subcommand)]
@@ -19,14 +19,7 @@ after the last month was closed is gone. The same --id again changes nothing.")]
     Add(GrantAddArgs),
     /// List grants with what of them is used, left or gone.
     #[command(after_help = "Example:\n  stempoint grant list --customer acme")]
-    List {
-        /// Only this customer's.
-        #[arg(long)]
-        customer: Option<String>,
-        /// How to print the rows.
-        #[arg(long, value_enum, default_value = "table")]
-        format: RowFormat,
-    },
+    List(RowsOfCustomer),
 }
 
 /// Options of `grant add`.

@@ -3,7 +3,6 @@
 use anyhow::{Context as _, Result, anyhow};
 use stempoint_core::budget::{Budget, BudgetOrder, Measure};
 use stempoint_core::control::Act;
-use stempoint_query::literal;
 use stempoint_schemas::meter::Meter;
 use stempoint_schemas::money::{Amount, Quantity};
 use stempoint_schemas::time::Month;
@@ -19,15 +18,15 @@ pub fn run(context: &Context, command: &BudgetCommand) -> Result<()> {
         BudgetCommand::Delete { customer, name } => {
             send(context, BudgetOrder { customer: customer.clone(), name: name.clone(), budget: None })
         }
-        BudgetCommand::List { customer, format } => {
-            let of = customer.as_ref().map_or_else(String::new, |of| format!("AND budgets.customer = {}", literal(of)));
+        BudgetCommand::List(rows) => {
+            let of = rows.condition("budgets.customer");
             let query = format!(
                 "SELECT budgets.customer, budgets.budget, from_period, currency, amount, meter, quantity, thresholds \
                  FROM budgets JOIN (SELECT customer, budget, max(_offset) AS newest FROM budgets \
                  GROUP BY customer, budget) AS last ON budgets._offset = last.newest \
-                 WHERE thresholds IS NOT NULL {of} ORDER BY budgets.customer, budgets.budget"
+                 WHERE thresholds IS NOT NULL AND {of} ORDER BY budgets.customer, budgets.budget"
             );
-            sql::print(context, &query, *format, None)
+            sql::print(context, &query, rows.format, None)
         }
     }
 }

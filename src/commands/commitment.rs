@@ -3,7 +3,6 @@
 use anyhow::{Result, anyhow};
 use stempoint_core::commitment::{Commitment, CommitmentOrder};
 use stempoint_core::control::Act;
-use stempoint_query::literal;
 use stempoint_schemas::money::Amount;
 
 use super::budget::month_or_this;
@@ -22,17 +21,17 @@ pub fn run(context: &Context, command: &CommitmentCommand) -> Result<()> {
                 CommitmentOrder { customer: customer.clone(), currency: currency.clone(), from, commitment: None },
             )
         }
-        CommitmentCommand::List { customer, format } => {
-            let of = customer.as_ref().map_or_else(String::new, |of| format!("AND held.customer = {}", literal(of)));
+        CommitmentCommand::List(rows) => {
+            let of = rows.condition("held.customer");
             // What was said later of a month and those after it counts.
             let query = format!(
                 "SELECT held.customer, held.currency, held.from_period, held.amount, held.months \
                  FROM commitments AS held LEFT JOIN commitments AS later \
                  ON later.customer = held.customer AND later.currency = held.currency \
                  AND later._offset > held._offset AND later.from_period <= held.from_period \
-                 WHERE later._offset IS NULL {of} ORDER BY held.customer, held.currency, held.from_period"
+                 WHERE later._offset IS NULL AND {of} ORDER BY held.customer, held.currency, held.from_period"
             );
-            sql::print(context, &query, *format, None)
+            sql::print(context, &query, rows.format, None)
         }
     }
 }

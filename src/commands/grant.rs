@@ -3,7 +3,6 @@
 use anyhow::Result;
 use stempoint_core::control::Act;
 use stempoint_core::receivables::GrantOrder;
-use stempoint_query::literal;
 use stempoint_schemas::time::Instant;
 
 use super::sql;
@@ -20,13 +19,13 @@ pub fn run(context: &Context, command: &GrantCommand) -> Result<()> {
             let done = payment::send(&access, args.id.as_deref(), &act);
             access.report(done)
         }
-        GrantCommand::List { customer, format } => {
-            let of = customer.as_ref().map_or_else(String::new, |of| format!("WHERE customer = {}", literal(of)));
+        GrantCommand::List(rows) => {
+            let of = rows.condition("customer");
             let query = format!(
                 "SELECT name, customer, currency, kind, priority, from_period, until_period, amount, used, unused, \
-                 state, reason FROM grant_status {of} ORDER BY _offset"
+                 state, reason FROM grant_status WHERE {of} ORDER BY _offset"
             );
-            sql::print(context, &query, *format, None)
+            sql::print(context, &query, rows.format, None)
         }
     }
 }

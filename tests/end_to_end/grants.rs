@@ -112,7 +112,5 @@ fn grants_pay_by_priority_then_by_their_end_and_what_is_left_is_posted() {
     assert!(listed.lines().any(|line| line.contains("grant-2") && line.contains("expired")), "{listed}");
     keeps_the_rules(&books);
     audit_views::agree(&books);
-    for from in ["log", "lake"] {
-        books.run(&["rebuild", "--from", from, "--into", &books.folder().join(from).to_string_lossy()]);
-    }
+    books.rebuild();
 }

@@ -121,6 +121,16 @@ impl Books {
         serde_json::from_str(&self.run(&["sql", query, "--format", "json"])).expect("the answer is JSON")
     }
 
+    /// Folds and settles everything again, from the log and from the lake: the
+    /// rows must be the same.
+    pub fn rebuild(&self) {
+        for from in ["log", "lake"] {
+            let into = self.folder().join(from);
+            let said = self.run(&["rebuild", "--from", from, "--into", &into.to_string_lossy()]);
+            assert!(said.starts_with("identical"), "from the {from}: {said}");
+        }
+    }
+
     /// Starts a server on a free port.
     pub fn serve(&self, prepare: impl FnOnce(&mut Command), arguments: &[&str]) -> Server {
         self.serve_on(&self.data(), prepare, arguments)

@@ -73,10 +73,7 @@ fn a_month_is_invoiced_paid_and_credited_and_every_cent_is_accounted_for() {
         ])
     );
     assert!(books.run(&["audit"]).contains("all 10 checks passed"));
-    for from in ["log", "lake"] {
-        let into = books.folder().join(from);
-        books.run(&["rebuild", "--from", from, "--into", &into.to_string_lossy()]);
-    }
+    books.rebuild();
 }
 
 /// A credit is a document as an invoice is: printed by its number, stored, and

@@ -75,15 +75,15 @@ pub(crate) fn adjustment(model: &str) -> String {
     format!("adjustment: {model}")
 }
 
-/// What a commitment lacked: `commitment of 300 USD for 2023-11 to 2024-01,
-/// less 120.5 billed`.
+/// Of what a commitment is, and what was billed of it: `300 USD for 2023-11 to
+/// 2024-01, less 120.5 for usage`.
 pub(crate) fn lacking(statement: &Statement, true_up: &TrueUp) -> String {
     let (first, last, currency) = (true_up.first, statement.period, &statement.currency);
     let (committed, billed) = (grouped(&true_up.committed.to_string()), grouped(&true_up.billed.to_string()));
     if first == last {
-        return format!("minimum of {committed} {currency} for the month, less {billed} for usage");
+        return format!("{committed} {currency} for the month, less {billed} for usage");
     }
-    format!("commitment of {committed} {currency} for {first} to {last}, less {billed} for usage")
+    format!("{committed} {currency} for {first} to {last}, less {billed} for usage")
 }
 
 /// A month with its first and last day: `1 to 30 November 2023`.

@@ -12,7 +12,7 @@ use stempoint_schemas::time::Month;
 
 use crate::books::Books;
 use crate::model::Model;
-use crate::scenario::{Row, Step, book, encoded, named_of, row};
+use crate::scenario::{Row, Step, book, closing_step, encoded, named_of, row, waive_step};
 
 /// Who sends every usage row.
 const SENDER: &str = "gateway/test";
@@ -68,9 +68,8 @@ pub fn corrected_step() -> impl Strategy<Value = Step> {
         3 => prop::collection::vec(row(), 1..4).prop_map(Step::Settle),
         6 => correct_step(),
         2 => book().prop_map(Step::Book),
-        2 => (0..6_usize, any::<bool>(), prop::option::of(0..2_u8))
-            .prop_map(|(meter, second_month, named)| Step::Waive { meter, second_month, named }),
-        1 => (0..3, prop::collection::vec(row(), 0..3)).prop_map(|(month, rows)| Step::Closing(month, rows)),
+        2 => waive_step(),
+        1 => closing_step(),
         1 => (0..3).prop_map(Step::Closed),
         1 => Just(Step::CloseNext),
         1 => any::<bool>().prop_map(|from_checkpoint| Step::Restart { from_checkpoint }),

@@ -169,18 +169,33 @@ pub fn book() -> impl Strategy<Value = BookSpec> {
     })
 }
 
+pub fn waive_step() -> impl Strategy<Value = Step> {
+    (0..6_usize, any::<bool>(), prop::option::of(0..2_u8)).prop_map(|(meter, second_month, named)| Step::Waive {
+        meter,
+        second_month,
+        named,
+    })
+}
+
+pub fn closing_step() -> impl Strategy<Value = Step> {
+    (0..3, prop::collection::vec(row(), 0..4)).prop_map(|(month, rows)| Step::Closing(month, rows))
+}
+
+fn terms_step() -> impl Strategy<Value = Step> {
+    (prop::option::of(0..3_u8), 0..2_u8, 0..=25_u8)
+        .prop_map(|(customer, entity, per_cent)| Step::Terms(customer, entity, per_cent))
+}
+
 pub fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
         4 => prop::collection::vec(row(), 0..12).prop_map(Step::Settle),
         3 => book().prop_map(Step::Book),
-        2 => (0..6_usize, any::<bool>(), prop::option::of(0..2_u8))
-            .prop_map(|(meter, second_month, named)| Step::Waive { meter, second_month, named }),
+        2 => waive_step(),
         1 => any::<usize>().prop_map(Step::SettleAgain),
-        2 => (0..3, prop::collection::vec(row(), 0..6)).prop_map(|(month, rows)| Step::Closing(month, rows)),
+        2 => closing_step(),
         1 => (0..3).prop_map(Step::Closed),
         2 => Just(Step::CloseNext),
-        1 => (prop::option::of(0..3_u8), 0..2_u8, 0..=25_u8)
-            .prop_map(|(customer, entity, per_cent)| Step::Terms(customer, entity, per_cent)),
+        1 => terms_step(),
         3 => (0..3_u8, 0..400_u32, prop::option::of(any::<usize>()))
             .prop_map(|(customer, cents, named)| Step::Payment(customer, cents, named)),
         2 => (0..3_u8, prop::option::of(0..200_u32), prop::option::of(any::<usize>()))
@@ -223,9 +238,8 @@ pub fn priced_step() -> impl Strategy<Value = Step> {
         4 => prop::collection::vec(row(), 1..5).prop_map(Step::Settle),
         5 => book().prop_map(Step::Book),
         2 => correct_step(),
-        2 => (0..6_usize, any::<bool>(), prop::option::of(0..2_u8))
-            .prop_map(|(meter, second_month, named)| Step::Waive { meter, second_month, named }),
-        1 => (0..3, prop::collection::vec(row(), 0..3)).prop_map(|(month, rows)| Step::Closing(month, rows)),
+        2 => waive_step(),
+        1 => closing_step(),
         1 => (0..3).prop_map(Step::Closed),
         1 => Just(Step::CloseNext),
         1 => any::<bool>().prop_map(|from_checkpoint| Step::Restart { from_checkpoint }),
@@ -239,7 +253,7 @@ pub fn watched_step() -> impl Strategy<Value = Step> {
         4 => budget_step(),
         2 => book().prop_map(Step::Book),
         1 => Just(Step::CloseNext),
-        1 => (0..3, prop::collection::vec(row(), 0..3)).prop_map(|(month, rows)| Step::Closing(month, rows)),
+        1 => closing_step(),
         2 => any::<bool>().prop_map(|from_checkpoint| Step::Restart { from_checkpoint }),
     ]
 }
@@ -267,11 +281,10 @@ pub fn agreed_step() -> impl Strategy<Value = Step> {
         3 => rows().prop_map(Step::Settle),
         5 => commit_step(),
         4 => Just(Step::CloseNext),
-        1 => (0..3, rows()).prop_map(|(month, rows)| Step::Closing(month, rows)),
+        1 => closing_step(),
         1 => book().prop_map(Step::Book),
         1 => correct_step(),
-        1 => (prop::option::of(0..2_u8), 0..2_u8, 0..=25_u8)
-            .prop_map(|(customer, entity, per_cent)| Step::Terms(customer, entity, per_cent)),
+        1 => terms_step(),
         1 => (0..2_u8, 1..400_u32, prop::option::weighted(0.7, any::<usize>()))
             .prop_map(|(customer, cents, named)| Step::Payment(customer, cents, named)),
         2 => any::<bool>().prop_map(|from_checkpoint| Step::Restart { from_checkpoint }),
@@ -288,8 +301,7 @@ pub fn owed_step() -> impl Strategy<Value = Step> {
     prop_oneof![
         3 => rows,
         3 => Just(Step::CloseNext),
-        1 => (prop::option::of(0..2_u8), 0..2_u8, 0..=25_u8)
-            .prop_map(|(customer, entity, per_cent)| Step::Terms(customer, entity, per_cent)),
+        1 => terms_step(),
         4 => (0..2_u8, 1..400_u32, invoice())
             .prop_map(|(customer, cents, named)| Step::Payment(customer, cents, named)),
         3 => (0..2_u8, prop::option::weighted(0.8, 1..60_u32), invoice())

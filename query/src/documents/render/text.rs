@@ -111,12 +111,14 @@ fn lines(statement: &Statement, text: &mut String) {
     let (heading, amounts) =
         amounts.split_last().map_or(("", amounts.as_slice()), |(last, rest)| (last.as_str(), rest));
 
+    let mut meters = of(|line| line.meter.name().to_owned());
     let mut whats = of(|line| printable(&what(line)));
-    if let (Some(what), Some(true_up)) = (whats.last_mut(), true_up) {
+    if let (Some(meter), Some(what), Some(true_up)) = (meters.last_mut(), whats.last_mut(), true_up) {
+        "commitment".clone_into(meter);
         *what = lacking(statement, true_up);
     }
     let mut columns = vec![
-        column("Meter", of(|line| line.meter.name().to_owned()), false),
+        column("Meter", meters, false),
         column("Dimensions", whats, false),
         column("Quantity", of(|line| own(line, grouped(&line.quantity.to_string()))), true),
         column("Unit price", of(|line| own(line, grouped(&line.unit_price.with_places(2)))), true),
