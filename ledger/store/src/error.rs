@@ -14,7 +14,7 @@ pub type Cause = Box<dyn std::error::Error + Send + Sync + 'static>;
 pub enum StoreError {
     /// There is no Delta log where the table should be.
     #[error(
-        "failed to open table {table}: there is no Delta log under {url}; restore the folder, or, if an earlier version of stempoint made the books, run a command that settles once, such as `stempoint trial-balance`, which adds the tables that are new"
+        "failed to open table {table}: there is no Delta log under {url}; restore the folder, or, if an earlier version of stempoint made the books, run `stempoint maintain` once, which adds the tables that are new"
     )]
     NotATable {
         /// The table.
