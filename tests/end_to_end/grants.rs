@@ -8,8 +8,6 @@ use crate::audit_views;
 use crate::focus::keeps_the_rules;
 use crate::harness::Books;
 
-const SELECT: &str = "SELECT id, at AS time, customer, 'code-1' AS model, 'node-1' AS provider, \
-                      tokens AS input_tokens, 0 AS output_tokens FROM input";
 const PRICES: &str = "currency = \"USD\"\neffective_from = \"2023-11-01T00:00:00Z\"\n\
                       [[price]]\nmeter = \"tokens.input\"\nper = \"1000\"\namount = \"1.001\"\n";
 
@@ -18,10 +16,9 @@ fn used() -> Books {
     let books = Books::new();
     let prices = books.file("prices.toml", PRICES);
     books.run(&["prices", "apply", &prices.to_string_lossy()]);
-    let rows = "id,at,customer,tokens\na,2023-11-10T00:00:00Z,acme,3000\nb,2023-12-11T00:00:00Z,acme,1000\n\
+    let rows = "a,2023-11-10T00:00:00Z,acme,3000\nb,2023-12-11T00:00:00Z,acme,1000\n\
                 c,2024-01-11T00:00:00Z,acme,1000\n";
-    let file = books.file("calls.csv", rows);
-    books.run(&["import", "api_call", &file.to_string_lossy(), "--source", "calls", "--select", SELECT]);
+    books.import_calls("calls", rows);
     books.run(&["terms", "set", "--entity", "SPEU", "--tax", "VAT=0.19"]);
     books
 }

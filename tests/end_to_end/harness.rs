@@ -95,6 +95,14 @@ impl Books {
         command
     }
 
+    /// Takes calls of one model on one node from rows of CSV.
+    pub fn import_calls(&self, source: &str, rows: &str) {
+        const SELECT: &str = "SELECT id, at AS time, customer, 'code-1' AS model, 'node-1' AS provider, \
+                              tokens AS input_tokens, 0 AS output_tokens FROM input";
+        let file = self.file(&format!("{source}.csv"), &format!("id,at,customer,tokens\n{rows}"));
+        self.run(&["import", "api_call", &file.to_string_lossy(), "--source", source, "--select", SELECT]);
+    }
+
     /// Runs a command and gives what it printed, whatever its exit code.
     pub fn output(&self, arguments: &[&str]) -> Output {
         self.command(arguments).output().expect("the program can be started")

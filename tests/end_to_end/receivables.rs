@@ -5,8 +5,6 @@ use serde_json::{Value, json};
 
 use crate::harness::Books;
 
-const SELECT: &str = "SELECT id, at AS time, customer, 'code-1' AS model, 'node-1' AS provider, \
-                      tokens AS input_tokens, 0 AS output_tokens FROM input";
 const PRICES: &str = "currency = \"USD\"\neffective_from = \"2023-11-01T00:00:00Z\"\n\
                       [[price]]\nmeter = \"tokens.input\"\nper = \"1000\"\namount = \"1.001\"\n";
 
@@ -14,9 +12,8 @@ fn closed_month() -> Books {
     let books = Books::new();
     let prices = books.file("prices.toml", PRICES);
     books.run(&["prices", "apply", &prices.to_string_lossy()]);
-    let rows = "id,at,customer,tokens\na,2023-11-10T00:00:00Z,acme,3000\nb,2023-11-11T00:00:00Z,blue,7001\n";
-    let file = books.file("calls.csv", rows);
-    books.run(&["import", "api_call", &file.to_string_lossy(), "--source", "calls", "--select", SELECT]);
+    let rows = "a,2023-11-10T00:00:00Z,acme,3000\nb,2023-11-11T00:00:00Z,blue,7001\n";
+    books.import_calls("calls", rows);
     books.run(&["terms", "set", "--entity", "SPEU", "--due-days", "14", "--tax", "VAT=0.19"]);
     books.run(&["terms", "set", "--customer", "blue", "--entity", "SPUS"]);
     let said = books.run(&["period", "close", "2023-11"]);
@@ -113,9 +110,8 @@ fn a_credit_note_is_printed_by_its_number_and_verified_in_every_form() {
     let text = std::fs::read_to_string(&files[4]).expect("it was written");
     assert!(text.starts_with("CREDIT NOTE SPEU-000003") && text.contains("VAT 19 %"), "{text}");
     // What is kept pays December's invoice, and the stored documents still hold.
-    let rows = "id,at,customer,tokens\nc,2023-12-10T00:00:00Z,acme,9000\n";
-    let usage = books.file("december.csv", rows);
-    books.run(&["import", "api_call", &usage.to_string_lossy(), "--source", "december", "--select", SELECT]);
+    let rows = "c,2023-12-10T00:00:00Z,acme,9000\n";
+    books.import_calls("december", rows);
     books.run(&["period", "close", "2023-12"]);
     let server = books.serve(|_| (), &[]);
     for file in &files[..3] {

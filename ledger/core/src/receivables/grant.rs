@@ -10,7 +10,7 @@ use stempoint_schemas::event::is_plain_text;
 use stempoint_schemas::money::{Amount, Overflow};
 use stempoint_schemas::time::Month;
 
-use super::receipt::{CLOCK_SKEW_US, check_amount, entry};
+use super::receipt::{check_amount, check_received, entry};
 use super::{Allocation, Changes, Holder, Postings, Receivables, Times};
 use crate::names::Name;
 use crate::posting::{Account, Entry};
@@ -65,9 +65,14 @@ pub(super) struct HeldGrant {
     until: Option<Month>,
 }
 
+/// The name of the grant that a control event made.
+fn name_of(offset: u64) -> String {
+    format!("grant-{offset}")
+}
+
 impl HeldGrant {
     fn name(&self) -> String {
-        format!("grant-{}", self.offset)
+        name_of(self.offset)
     }
 
     /// What is used first comes first.
@@ -112,8 +117,8 @@ impl GrantOrder {
 impl Receivables {
     /// Whether a grant may be made; the error says what is wrong.
     pub fn check_grant(&self, order: &GrantOrder, last_closed: Option<Month>, recorded_us: i64) -> Result<(), String> {
-        if order.received_us.is_some_and(|received| received > recorded_us.saturating_add(CLOCK_SKEW_US)) {
-            return Err("received_at is later than the grant's record".to_owned());
+        if let Some(received_us) = order.received_us {
+            check_received(received_us, recorded_us, "grant")?;
         }
         match order.until.filter(|until| last_closed.is_some_and(|last| *until <= last)) {
             Some(until) => Err(format!("{until} is closed: a grant pays for invoices that are yet to be issued")),
@@ -125,13 +130,13 @@ impl Receivables {
     pub(crate) fn grant(&mut self, order: &GrantOrder, holder: Holder, times: Times) -> Result<Changes, Overflow> {
         let (customer, currency) = holder;
         self.hold_grant(order, holder, times.offset);
-        let name = format!("grant-{}", times.offset);
+        let name = name_of(times.offset);
         let mut postings = Postings::new();
         if order.received_us.is_some() {
             postings.add(Account::TreasuryBank, order.amount)?;
             postings.add(Account::CustomerPrepaid(customer), order.amount.negated())?;
         }
-        let entry = entry(name.clone(), currency, times, postings);
+        let entry = entry(name.clone(), currency, times.effective_us, postings);
         let entries = if entry.postings.is_empty() { Vec::new() } else { vec![entry] };
         let grant = Grant { name, customer, currency, order: order.clone() };
         Ok(Changes { grant: Some(grant), entries, ..Changes::default() })
@@ -213,14 +218,8 @@ impl Receivables {
             let mut postings = Postings::new();
             postings.add(Account::CustomerPrepaid(customer), grant.left)?;
             postings.add(Account::PlatformBreakage, grant.left.negated())?;
-            entries.push(Entry {
-                price: None,
-                period: None,
-                document: Some(grant.name()),
-                asset,
-                effective_us: grant.until.unwrap_or(closed).end().us() - 1,
-                postings: postings.into_vec(),
-            });
+            let effective_us = grant.until.unwrap_or(closed).end().us() - 1;
+            entries.push(entry(grant.name(), asset, effective_us, postings));
         }
         Ok(entries)
     }

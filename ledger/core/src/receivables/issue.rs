@@ -118,12 +118,11 @@ impl Receivables {
         postings.add(Account::CustomerCredit(customer), rounded.total.minus(owed)?)?;
         if rounded.total != Amount::ZERO {
             let document = self.numbered(holder, terms, &rounded, issuing);
-            let document_number = document.number.clone();
-            number = Some(document_number.clone());
             self.add(&document)?;
-            changes.documents.push(document);
-            let granted = self.use_grants(holder, &document_number, issuing.period, &mut postings)?;
+            let granted = self.use_grants(holder, &document.number, issuing.period, &mut postings)?;
             changes.allocations.extend(granted);
+            number = Some(document.number.clone());
+            changes.documents.push(document);
             let allocations = self.allocate(holder, None)?;
             postings.use_credit(customer, &allocations)?;
             changes.allocations.extend(allocations);

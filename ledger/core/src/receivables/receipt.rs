@@ -16,7 +16,7 @@ use crate::terms::TermsBook;
 /// of them fit the books.
 const AMOUNT_MAX: i128 = 1_000_000_000_000;
 /// How much later than its record a payment may have come in (microseconds).
-pub(super) const CLOCK_SKEW_US: i64 = 5 * 60 * 1_000_000;
+const CLOCK_SKEW_US: i64 = 5 * 60 * 1_000_000;
 
 /// Money that came in, as somebody says.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -62,9 +62,7 @@ impl Receivables {
     /// Whether a payment may be taken; the error says what is wrong.
     pub fn check_payment(&self, order: &PaymentOrder, names: &Names, recorded_us: i64) -> Result<(), String> {
         check_amount(order.amount, &order.currency)?;
-        if order.received_us > recorded_us.saturating_add(CLOCK_SKEW_US) {
-            return Err("received_at is later than the payment's record".to_owned());
-        }
+        check_received(order.received_us, recorded_us, "payment")?;
         match &order.invoice {
             Some(number) => self.theirs(number, (&order.customer, &order.currency), names).map(|_| ()),
             None => Ok(()),
@@ -125,7 +123,7 @@ impl Receivables {
             invoice: order.invoice.clone(),
             reference: order.reference.clone(),
         };
-        let entry = entry(name, currency, times, postings);
+        let entry = entry(name, currency, times.effective_us, postings);
         Ok(Changes { payment: Some(payment), allocations, entries: vec![entry], ..Changes::default() })
     }
 
@@ -174,20 +172,22 @@ impl Receivables {
         postings.add(Account::PlatformTax, tax)?;
         postings.add(Account::CustomerCredit(customer), amount.negated())?;
         postings.use_credit(customer, &allocations)?;
-        let entry = entry(document.number.clone(), currency, times, postings);
+        let entry = entry(document.number.clone(), currency, times.effective_us, postings);
         Ok(Changes { documents: vec![document], allocations, entries: vec![entry], ..Changes::default() })
     }
 }
 
-pub(super) fn entry(document: String, asset: crate::names::Name, times: Times, postings: Postings) -> Entry {
-    Entry {
-        price: None,
-        period: None,
-        document: Some(document),
-        asset,
-        effective_us: times.effective_us,
-        postings: postings.into_vec(),
+/// The entry of a document that belongs to no month's usage.
+pub(super) fn entry(document: String, asset: crate::names::Name, effective_us: i64, postings: Postings) -> Entry {
+    Entry { price: None, period: None, document: Some(document), asset, effective_us, postings: postings.into_vec() }
+}
+
+/// Whether the bank can have had money by the time of a record of it.
+pub(super) fn check_received(received_us: i64, recorded_us: i64, of: &str) -> Result<(), String> {
+    if received_us > recorded_us.saturating_add(CLOCK_SKEW_US) {
+        return Err(format!("received_at is later than the {of}'s record"));
     }
+    Ok(())
 }
 
 /// Whether money of that amount can change hands.

@@ -13,7 +13,8 @@ use crate::commitment::CommitmentOrder;
 use crate::names::Name;
 use crate::posting::{Entry, PostingError};
 use crate::receivables::{
-    Allocation, Changes, CreditOrder, Document, GrantOrder, Issuing, Payment, PaymentOrder, Sums, Times, ToInvoice,
+    Allocation, Changes, CreditOrder, Document, GrantOrder, Holder, Issuing, Payment, PaymentOrder, Sums, Times,
+    ToInvoice,
 };
 use crate::terms::Terms;
 
@@ -33,7 +34,7 @@ impl Settlement {
 
     /// Puts a commitment in force, or ends it; gives whose it is.
     pub(super) fn set_commitment(&mut self, order: &CommitmentOrder) -> Name {
-        let holder = (self.names.intern(&order.customer), self.names.intern(&order.currency));
+        let holder = self.holder(&order.customer, &order.currency);
         self.commitments.set(holder, order);
         holder.0
     }
@@ -86,7 +87,7 @@ impl Settlement {
     }
 
     pub(super) fn receive(&mut self, order: &PaymentOrder, outcome: &mut Outcome) -> Result<String, PostingError> {
-        let holder = (self.names.intern(&order.customer), self.names.intern(&order.currency));
+        let holder = self.holder(&order.customer, &order.currency);
         let times = self.times(&outcome.control, order.received_us);
         let changes = self.receivables.receive(order, holder, times)?;
         let message = self.paid(&changes.allocations, &format!("{} {}", order.amount, order.currency));
@@ -95,7 +96,7 @@ impl Settlement {
     }
 
     pub(super) fn credit(&mut self, order: &CreditOrder, outcome: &mut Outcome) -> Result<String, PostingError> {
-        let holder = (self.names.intern(&order.customer), self.names.intern(&order.currency));
+        let holder = self.holder(&order.customer, &order.currency);
         let times = self.times(&outcome.control, outcome.control.recorded_us);
         let changes = self.receivables.credit(order, holder, &self.terms, times)?;
         let number = changes.documents.first().map(|document| document.number.clone()).unwrap_or_default();
@@ -106,7 +107,7 @@ impl Settlement {
 
     /// Makes a grant.
     pub(super) fn grant(&mut self, order: &GrantOrder, outcome: &mut Outcome) -> Result<String, PostingError> {
-        let holder = self.holder(order);
+        let holder = self.holder(&order.customer, &order.currency);
         let meant_us = order.received_us.unwrap_or(outcome.control.recorded_us);
         let times = self.times(&outcome.control, meant_us);
         record(self.receivables.grant(order, holder, times)?, outcome)?;
@@ -115,12 +116,13 @@ impl Settlement {
 
     /// Takes up a grant that was made before a restart.
     pub(super) fn restore_grant(&mut self, offset: u64, order: &GrantOrder) {
-        let holder = self.holder(order);
+        let holder = self.holder(&order.customer, &order.currency);
         self.receivables.hold_grant(order, holder, offset);
     }
 
-    fn holder(&mut self, order: &GrantOrder) -> (Name, Name) {
-        (self.names.intern(&order.customer), self.names.intern(&order.currency))
+    /// A customer's account in a currency.
+    fn holder(&mut self, customer: &str, currency: &str) -> Holder {
+        (self.names.intern(customer), self.names.intern(currency))
     }
 
     /// Which invoices something paid, in words.
