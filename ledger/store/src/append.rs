@@ -205,7 +205,7 @@ impl Inner {
     /// Checks that a version that could be written was the end of the log, and
     /// not a place from which an entry had been cleaned up.
     async fn confirm(&self, head: &mut Arc<Snapshot>, version: u64, entry: &Entry) -> Result<Option<u64>, StoreError> {
-        if self.reader.is_cleaned_after(version - 1).await? {
+        if self.reader.is_cleaned_after(head).await? {
             let landed = self.reload(head, Some(entry)).await?;
             if landed.is_none() && head.version > version {
                 self.reader.remove_entry(version).await?;

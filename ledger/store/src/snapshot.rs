@@ -12,6 +12,10 @@ use crate::data_file::DataFile;
 #[derive(Debug, Clone)]
 pub struct Snapshot {
     pub(crate) version: u64,
+    /// Which entry the log had at this version: its hash. Only that it is
+    /// still there proves that nothing after it was cleaned up. `None` if it
+    /// was gone already when a checkpoint was read instead.
+    pub(crate) entry: Option<blake3::Hash>,
     pub(crate) files: FileSet,
     pub(crate) fences: Arc<BTreeMap<String, i64>>,
 }

@@ -169,7 +169,6 @@ impl Inner {
         head: &mut Arc<Snapshot>,
         ours: Option<&Entry>,
     ) -> Result<Option<u64>, StoreError> {
-        let start = head.version;
         let mut landed = None;
         let mut replay = Replay::new(&self.spec, Snapshot::clone(head));
         while let Some(bytes) = self.reader.entry(replay.snapshot.version + 1).await? {
@@ -179,10 +178,10 @@ impl Inner {
                 landed = Some(version);
             }
         }
-        if self.reader.is_cleaned_after(start).await? {
+        if self.reader.is_cleaned_after(head).await? {
             return self.reload(head, ours).await;
         }
-        if replay.snapshot.version > start {
+        if replay.snapshot.version > head.version {
             *head = Arc::new(replay.snapshot);
             self.publish(head);
         }

@@ -69,7 +69,8 @@ pub(crate) fn replay<'a>(
     files: Vec<(String, Bytes)>,
     with_tombstones: bool,
 ) -> Result<Replay<'a>, StoreError> {
-    let snapshot = Snapshot { version: checkpoint.version, files: Default::default(), fences: Default::default() };
+    let version = checkpoint.version;
+    let snapshot = Snapshot { version, entry: None, files: Default::default(), fences: Default::default() };
     let mut replay = Replay::new(spec, snapshot);
     replay.tombstones = with_tombstones.then(HashMap::new);
     let mut has_metadata = false;

@@ -2,7 +2,10 @@
 //!
 //! Invariant: a snapshot covers the log up to its end without a hole. The end
 //! is where no entry follows *and* nothing was cleaned up: a process that slept
-//! meanwhile must not take the gap for the end.
+//! meanwhile must not take the gap for the end, nor what another one that
+//! slept has put into it. Entries are removed upwards and none comes back, so
+//! one that is still what it was proves that all after it were there. The hint
+//! at the newest checkpoint proves nothing: a slow process may set it back.
 
 use std::sync::Arc;
 
@@ -138,17 +141,29 @@ impl LogReader {
         // been written by a process that was slow.
         let listing = self.list().await?;
         let mut replay = match self.newest_checkpoint(&listing).await? {
-            Some((checkpoint, files)) => checkpoint::replay(spec, checkpoint, files, with_tombstones)?,
+            Some((checkpoint, files)) => {
+                let mut replay = checkpoint::replay(spec, checkpoint, files, with_tombstones)?;
+                replay.snapshot.entry = self.entry(checkpoint.version).await?.map(|bytes| blake3::hash(&bytes));
+                replay
+            }
             None => self.first_entry(spec, &listing, with_tombstones).await?,
         };
+        let (start, entry) = (replay.snapshot.version, replay.snapshot.entry);
         while let Some(bytes) = self.entry(replay.snapshot.version + 1).await? {
             replay.apply(replay.snapshot.version + 1, &bytes)?;
         }
         let head = replay.snapshot.version;
-        match listing.entries.into_iter().find(|version| *version > head) {
-            Some(later) => Err(self.hole(head + 1, later)),
-            None => Ok(replay),
+        if let Some(later) = listing.entries.into_iter().find(|version| *version > head) {
+            return Err(self.hole(head + 1, later));
         }
+        if self.entry_has_changed(start, entry).await? {
+            // Without a newer checkpoint it was another program that removed the entry, long ago.
+            let newest = self.list().await?.checkpoints.last().map_or(0, |newest| newest.version);
+            if newest > start {
+                return Err(self.hole(start, newest));
+            }
+        }
+        Ok(replay)
     }
 
     async fn first_entry<'a>(
@@ -163,7 +178,7 @@ impl LogReader {
                 None => StoreError::NotATable { table: self.table.to_owned(), url: self.log.root_url().to_string() },
             });
         };
-        let snapshot = Snapshot { version: 0, files: Default::default(), fences: Default::default() };
+        let snapshot = Snapshot { version: 0, entry: None, files: Default::default(), fences: Default::default() };
         let mut replay = Replay::new(spec, snapshot);
         replay.tombstones = with_tombstones.then(Default::default);
         replay.apply(0, &bytes)?;
@@ -183,21 +198,19 @@ impl LogReader {
         Ok(None)
     }
 
-    /// Whether entries after `version` may have been removed: then what stands
+    /// Whether entries after a snapshot may have been removed: then what stands
     /// behind it is not what was committed there.
-    pub(crate) async fn is_cleaned_after(&self, version: u64) -> Result<bool, StoreError> {
-        // Entries are removed in ascending order, up to a checkpoint.
-        let (newest, exists) = tokio::try_join!(self.last_checkpoint(), self.exists(version))?;
-        Ok(!exists || newest.is_some_and(|newest| newest.version > version))
+    pub(crate) async fn is_cleaned_after(&self, snapshot: &Snapshot) -> Result<bool, StoreError> {
+        // Other programs do not clean upwards; of those the hint tells.
+        let changed = self.entry_has_changed(snapshot.version, snapshot.entry);
+        let (newest, changed) = tokio::try_join!(self.last_checkpoint(), changed)?;
+        Ok(changed || newest.is_some_and(|newest| newest.version > snapshot.version))
     }
 
-    async fn exists(&self, version: u64) -> Result<bool, StoreError> {
-        let path = entry_path(version);
-        match self.store.head(&Path::from(path.as_str())).await {
-            Ok(_) => Ok(true),
-            Err(ObjectError::NotFound { .. }) => Ok(false),
-            Err(error) => Err(StoreError::storage(self.table, "read", &path, error)),
-        }
+    /// Whether the entry of a version is not, or is no longer, the one that was known.
+    async fn entry_has_changed(&self, version: u64, known: Option<blake3::Hash>) -> Result<bool, StoreError> {
+        let Some(known) = known else { return Ok(true) };
+        Ok(self.entry(version).await?.is_none_or(|bytes| blake3::hash(&bytes) != known))
     }
 
     /// Removes an entry that this process has put where it has no effect.

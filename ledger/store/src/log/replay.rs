@@ -58,6 +58,7 @@ impl<'a> Replay<'a> {
             self.apply_action(&path, action)?;
         }
         self.snapshot.version = version;
+        self.snapshot.entry = Some(blake3::hash(bytes));
         Ok(())
     }
 

@@ -53,6 +53,11 @@ pub async fn checkpoint(table: &Table) -> Result<u64, StoreError> {
 
 async fn compare(table: &Table, expected: &Snapshot) -> Result<(), StoreError> {
     let Some(found) = table.inner.reader.read_checkpoint(table.spec(), expected.version()).await? else {
+        let listing = table.inner.reader.list().await?;
+        if listing.checkpoints.last().is_some_and(|newest| newest.version > expected.version()) {
+            // Another process has written a newer one and removed this one already.
+            return Ok(());
+        }
         return refuse(table, expected.version(), "it cannot be found").await;
     };
     let paths = |snapshot: &Snapshot| snapshot.files().map(|file| file.path.clone()).collect::<BTreeSet<_>>();
@@ -67,7 +72,11 @@ async fn compare(table: &Table, expected: &Snapshot) -> Result<(), StoreError> {
 
 async fn refuse(table: &Table, version: u64, detail: &str) -> Result<(), StoreError> {
     let store = table.inner.store();
-    for path in [format!("{LOG_FOLDER}/_last_checkpoint"), format!("{LOG_FOLDER}/{version:020}.checkpoint.parquet")] {
+    let mut paths = vec![format!("{LOG_FOLDER}/{version:020}.checkpoint.parquet")];
+    if table.inner.reader.last_checkpoint().await?.is_some_and(|newest| newest.version == version) {
+        paths.insert(0, format!("{LOG_FOLDER}/_last_checkpoint"));
+    }
+    for path in paths {
         // It may not be there, and the error that follows says enough.
         let _ = store.delete(&Path::from(path)).await;
     }

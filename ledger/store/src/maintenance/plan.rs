@@ -143,7 +143,7 @@ mod tests {
     fn snapshot(files: impl IntoIterator<Item = DataFile>) -> Snapshot {
         let mut set = FileSet::default();
         files.into_iter().for_each(|file| set.push(Arc::new(file)));
-        Snapshot { version: 1, files: set, fences: Arc::default() }
+        Snapshot { version: 1, entry: None, files: set, fences: Arc::default() }
     }
 
     fn names(groups: &[Vec<Arc<DataFile>>]) -> Vec<Vec<&str>> {

@@ -185,36 +185,6 @@ async fn a_full_disk_says_so_at_once_and_loses_nothing() {
     table.put_file(file).await.expect("there is space again");
 }
 
-/// A process that sleeps while its log is cleaned up must not write into the
-/// gap, which it could take for the end.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_writer_that_slept_while_the_log_was_cleaned_is_fenced() {
-    use stempoint_store::maintenance::{checkpoint, clean_log};
-    let (_folder, lake, awake) = local().await;
-    append_next(&awake, 1, 10).await;
-    let asleep = Table::open(&lake, spec()).await.expect("opens");
-    let neighbour = Table::open(&lake, spec()).await.expect("opens");
-    for _ in 0..5 {
-        append_next(&awake, 1, 10).await;
-    }
-    checkpoint(&awake).await.expect("a checkpoint");
-    assert!(clean_log(&awake, std::time::Duration::ZERO).await.expect("cleans") > 0);
-    append_next(&awake, 1, 10).await;
-
-    // The same fence: it was replaced.
-    let file = put(&asleep, 1, 10..20).await;
-    let answer = asleep.append(vec![file], &[fence(1, Some(10), 20)]).await.expect("answers");
-    assert_eq!(answer, Appended::Overtaken { current: vec![(app(1), Some(70))] });
-    // Another fence: its append is valid and must be in the table.
-    let done = append_next(&neighbour, 2, 5).await;
-    assert!(matches!(done, Appended::Done { .. }), "{done:?}");
-    for table in [&awake, &asleep, &neighbour] {
-        table.refresh().await.expect("refreshes");
-        assert_eq!(all_rows(table), expected_rows(&[(1, 70), (2, 5)]));
-    }
-    crate::open::assert_delta_rs_agrees(&awake).await;
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_table_in_memory_behaves_like_one_on_disk() {
     let url = Url::parse("memory:///lake").expect("a URL");

@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use futures::future::BoxFuture;
 use futures::stream::BoxStream;
 use object_store::path::Path;
 use object_store::{
@@ -31,6 +32,8 @@ pub enum Fault {
 }
 
 type Chooser = Box<dyn FnMut() -> (Fault, usize) + Send>;
+/// What others do just before something is read, whose name ends so.
+type Meanwhile = (String, BoxFuture<'static, ()>);
 
 /// Wraps a store.
 pub struct FaultyStore {
@@ -41,11 +44,19 @@ pub struct FaultyStore {
     chooser: Mutex<Option<Chooser>>,
     /// Whether the script also applies to data files.
     pub data_too: bool,
+    /// What happens once, in the middle of a read.
+    pub meanwhile: Mutex<Option<Meanwhile>>,
 }
 
 impl FaultyStore {
     pub fn new(inner: Arc<dyn ObjectStore>) -> Self {
-        Self { inner, script: Mutex::default(), chooser: Mutex::new(None), data_too: false }
+        Self {
+            inner,
+            script: Mutex::default(),
+            chooser: Mutex::new(None),
+            data_too: false,
+            meanwhile: Mutex::default(),
+        }
     }
 
     pub fn random(inner: Arc<dyn ObjectStore>, chooser: Chooser) -> Self {
@@ -120,6 +131,11 @@ impl ObjectStore for FaultyStore {
 
     async fn get_opts(&self, location: &Path, options: GetOptions) -> Result<GetResult> {
         self.let_others_go_first().await;
+        let meanwhile =
+            self.meanwhile.lock().expect("unpoisoned").take_if(|(name, _)| location.as_ref().ends_with(&*name));
+        if let Some((_, others)) = meanwhile {
+            others.await;
+        }
         self.inner.get_opts(location, options).await
     }
 

@@ -2,7 +2,6 @@
 //! what exactly-once means: the ranges of rows in the table are those from the
 //! start to the fence, each once.
 
-use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -19,6 +18,8 @@ use crate::rows::{app, fence, spec};
 #[derive(Debug, Clone)]
 enum Step {
     Refresh,
+    /// Reads the table anew, as another process would.
+    Reopen,
     /// Appends some rows of a partition, from where this writer believes its fence to be.
     Append {
         partition: i32,
@@ -31,8 +32,9 @@ enum Step {
 fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
         1 => Just(Step::Refresh),
+        1 => Just(Step::Reopen),
         6 => (0..2_i32, 1..4_i64).prop_map(|(partition, rows)| Step::Append { partition, rows }),
-        1 => Just(Step::Maintain),
+        2 => Just(Step::Maintain),
     ]
 }
 
@@ -69,12 +71,25 @@ async fn lake(memory: &Arc<InMemory>, seed: Option<u64>) -> Lake {
     Lake::with_store(Url::parse("memory:///lake").expect("a URL"), store, Handle::current()).expect("a lake")
 }
 
+/// Checks that a table shows what a writer was told.
+fn check(table: &Table, done: &[String], refused: &[String]) {
+    let snapshot = table.snapshot();
+    let missing: Vec<_> = done.iter().filter(|path| !snapshot.contains(path)).collect();
+    assert!(missing.is_empty(), "acknowledged files are missing at {}: {missing:?}", snapshot.version());
+    let found: Vec<_> = refused.iter().filter(|path| snapshot.contains(path)).collect();
+    assert!(found.is_empty(), "refused files are there at {}: {found:?}", snapshot.version());
+}
+
 /// Runs one writer's steps. Answers which files must be in the table, and which must not.
-async fn write(table: Table, number: usize, steps: Vec<Step>) -> (Vec<String>, Vec<String>) {
+async fn write(lake: &Lake, table: Table, number: usize, steps: Vec<Step>) -> (Vec<String>, Vec<String>) {
     let (mut done, mut refused) = (Vec::new(), Vec::new());
     for (index, step) in steps.into_iter().enumerate() {
         match step {
-            Step::Refresh => drop(table.refresh().await.expect("refreshes")),
+            Step::Refresh => {
+                table.refresh().await.expect("refreshes");
+                check(&table, &done, &refused);
+            }
+            Step::Reopen => check(&Table::open(lake, spec()).await.expect("opens"), &done, &refused),
             Step::Append { partition, rows } => {
                 let from = table.snapshot().fence(&app(partition));
                 let start = from.unwrap_or(0);
@@ -107,7 +122,7 @@ async fn run(writers: Vec<Vec<Step>>, seed: u64) -> Result<(), TestCaseError> {
         let lake = lake(&memory, Some(seed.wrapping_add(number as u64))).await;
         running.push(tokio::spawn(async move {
             let table = Table::open(&lake, spec()).await.expect("opens");
-            write(table, number, steps).await
+            write(&lake, table, number, steps).await
         }));
     }
     let (mut done, mut refused) = (Vec::new(), Vec::new());
@@ -121,9 +136,7 @@ async fn run(writers: Vec<Vec<Step>>, seed: u64) -> Result<(), TestCaseError> {
             table_of_all = Table::open(&healthy, spec()).await.expect("opens");
         }
         let snapshot = table_of_all.refresh().await.expect("refreshes");
-        let paths: HashSet<&str> = snapshot.files().map(|file| file.path.as_str()).collect();
-        prop_assert!(done.iter().all(|path| paths.contains(path.as_str())), "an acknowledged file is missing");
-        prop_assert!(!refused.iter().any(|path| paths.contains(path.as_str())), "a refused file is there");
+        check(&table_of_all, &done, &refused);
         for partition in 0..2 {
             let of_partition = |file: &&Arc<DataFile>| file.min("p") == Some(&Stat::Int(partition.into()));
             let range = |file: &Arc<DataFile>| match (file.min("n"), file.max("n")) {
@@ -139,8 +152,14 @@ async fn run(writers: Vec<Vec<Step>>, seed: u64) -> Result<(), TestCaseError> {
     Ok(())
 }
 
+/// How many are tried: 96, or as many as the environment says for a longer run.
+fn interleavings() -> u32 {
+    let said = std::env::var("STEMPOINT_INTERLEAVINGS");
+    said.map_or(96, |said| said.parse().expect("STEMPOINT_INTERLEAVINGS is a number"))
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 96, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: interleavings(), ..ProptestConfig::default() })]
     #[test]
     fn each_range_is_in_the_table_exactly_once(
         writers in prop::collection::vec(prop::collection::vec(step(), 1..12), 1..4),

@@ -6,6 +6,7 @@ mod compaction;
 mod crash;
 mod damage;
 mod faults;
+mod gaps;
 mod growth;
 mod interleavings;
 mod ledger;
