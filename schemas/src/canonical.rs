@@ -13,7 +13,7 @@ use arrow::compute::cast;
 use arrow::datatypes::{DataType, Int32Type, TimeUnit};
 use arrow::record_batch::RecordBatch;
 
-use crate::hash::{Hash, settlement_leaf};
+use crate::hash::{Hash, Messages};
 use crate::row::ColumnError;
 
 /// Reads rows of a batch as canonical bytes.
@@ -110,16 +110,16 @@ impl Column {
     }
 }
 
-/// Hands the leaf of each of a settlement table's rows to `each`, in order.
-pub fn settlement_leaves(table: &str, batch: &RecordBatch, mut each: impl FnMut(Hash)) -> Result<(), ColumnError> {
+/// The leaves of a settlement table's rows, in order.
+pub fn settlement_leaves(table: &str, batch: &RecordBatch) -> Result<Vec<Hash>, ColumnError> {
     let rows = CanonicalRows::new(batch)?;
-    let mut bytes = Vec::new();
+    let (mut leaves, mut bytes) = (Messages::default(), Vec::new());
     for row in 0..rows.len() {
         bytes.clear();
         rows.write(row, &mut bytes);
-        each(settlement_leaf(table, &bytes));
+        leaves.push_settlement_leaf(table, &bytes);
     }
-    Ok(())
+    Ok(leaves.take())
 }
 
 fn sized(bytes: &[u8], out: &mut Vec<u8>) {

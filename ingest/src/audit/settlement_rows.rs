@@ -43,11 +43,8 @@ impl Leaves {
             };
             let batch = batch?;
             let offsets = longs(&batch, "_offset")?;
-            let mut offsets = offsets.values().iter().map(|offset| offset.cast_unsigned());
-            let queue = &mut self.batch;
-            settlement_leaves(self.table.name, &batch, |leaf| {
-                queue.extend(offsets.next().map(|offset| (offset, leaf)))
-            })?;
+            let offsets = offsets.values().iter().map(|offset| offset.cast_unsigned());
+            self.batch.extend(offsets.zip(settlement_leaves(self.table.name, &batch)?));
         }
         Ok(self.batch.front().copied())
     }

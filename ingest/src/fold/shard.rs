@@ -6,7 +6,7 @@
 
 use stempoint_schemas::commit::Shard as ShardState;
 use stempoint_schemas::event::Reason;
-use stempoint_schemas::hash::{self, Outcome};
+use stempoint_schemas::hash::{self, Hash, Messages, Outcome};
 use stempoint_schemas::tables::{self, Table};
 
 use super::decide::{self, Read, RecordReader};
@@ -93,6 +93,8 @@ pub struct Shard {
     rows: Rows,
     candidates: Vec<Candidate>,
     verdicts: Vec<Verdict>,
+    /// The leaves of the records of a chunk.
+    leaves: Messages,
 }
 
 impl Shard {
@@ -107,6 +109,7 @@ impl Shard {
             rows: Rows::new(partition),
             candidates: Vec::new(),
             verdicts: Vec::new(),
+            leaves: Messages::default(),
         }
     }
 
@@ -130,26 +133,24 @@ impl Shard {
     /// Decides the records of a chunk; the next offset to read is `next`.
     pub fn fold(&mut self, chunk: &Chunk, next: u64) -> Result<(), DedupError> {
         let mut reads = Vec::with_capacity(chunk.len());
-        self.candidates.clear();
         for stored in &chunk.records {
             let (key, value) = chunk.key_and_value(stored);
-            let read = self.reader.read(stored.offset, stored.recorded_us, key, value);
-            if let Read::Event { candidate, .. } = &read {
-                self.candidates.push(*candidate);
-            }
-            reads.push(read);
+            reads.push(self.reader.read(stored.recorded_us, key, value));
         }
+        let offsets = chunk.records.iter().map(|stored| stored.offset);
+        let contents = self.reader.take(offsets.zip(&reads), &mut self.candidates);
         self.index.check_batch(&self.candidates, &mut self.verdicts)?;
         let verdicts = std::mem::take(&mut self.verdicts);
-        let mut asked = verdicts.iter();
+        let mut asked = verdicts.iter().copied().zip(contents);
         for (stored, read) in chunk.records.iter().zip(reads) {
             let verdict = match &read {
-                Read::Event { .. } => asked.next().copied(),
+                Read::Event { .. } => asked.next(),
                 Read::Refused { .. } => None,
             };
             self.record(chunk, stored, read, verdict);
         }
         self.verdicts = verdicts;
+        self.state.tree.extend(&self.leaves.take());
         if let Some(last) = chunk.records.last() {
             let (key, value) = chunk.key_and_value(last);
             self.state.last_record = Some(hash::record_hash(key, value));
@@ -158,11 +159,11 @@ impl Shard {
         Ok(())
     }
 
-    fn record(&mut self, chunk: &Chunk, stored: &Stored, read: Read<'_>, verdict: Option<Verdict>) {
+    fn record(&mut self, chunk: &Chunk, stored: &Stored, read: Read<'_>, verdict: Option<(Verdict, Hash)>) {
         let place = Place { offset: stored.offset, recorded_us: stored.recorded_us };
         let (source, refusal) = match read {
-            Read::Event { source, event, content, .. } => match verdict {
-                Some(Verdict::New) => {
+            Read::Event { source, event, .. } => match verdict {
+                Some((Verdict::New, content)) => {
                     let table = event.payload.kind() as usize;
                     if place.offset >= self.fences[table] {
                         self.rows.accept(place, source, &event);
@@ -170,14 +171,14 @@ impl Shard {
                     self.state.counts.accepted += 1;
                     return self.count(place, Outcome::Accepted, &content);
                 }
-                Some(Verdict::Duplicate { original }) => {
+                Some((Verdict::Duplicate { original }, _)) => {
                     if place.offset >= self.fences[DUPLICATES] {
                         self.rows.duplicate(place, source, original);
                     }
                     self.state.counts.duplicate += 1;
                     return self.count(place, Outcome::Duplicate, &hash::duplicate_hash(source.as_bytes(), original));
                 }
-                Some(other) => (Some(source), decide::refusal(other)),
+                Some((other, _)) => (Some(source), decide::refusal(other)),
                 None => (Some(source), None),
             },
             Read::Refused { source, refusal } => (source, Some(refusal)),
@@ -192,9 +193,9 @@ impl Shard {
         self.count(place, Outcome::Rejected, &hash::reject_hash(refusal.reason.code(), key, value));
     }
 
-    fn count(&mut self, place: Place, outcome: Outcome, row: &hash::Hash) {
+    fn count(&mut self, place: Place, outcome: Outcome, row: &Hash) {
         self.state.counts.received += 1;
-        self.state.tree.push(hash::usage_leaf(self.partition, place.offset, place.recorded_us, outcome, row));
+        self.leaves.push_usage_leaf(self.partition, place.offset, place.recorded_us, outcome, row);
     }
 
     /// Takes the rows so far, to be written.
@@ -217,7 +218,6 @@ const DUPLICATES: usize = 4;
 mod tests {
     use super::*;
     use crate::dedup::IndexOptions;
-    use stempoint_schemas::hash::Hash;
 
     const SOURCE: &[u8] = b"gateway/1";
 

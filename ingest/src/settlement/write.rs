@@ -35,7 +35,7 @@ pub async fn write(
     let next = outcome.control.offset + 1;
     let batches = rows::batches(settlement, outcome)?;
     for (table, batch) in &batches {
-        settlement_leaves(table.name, batch, |leaf| tree.push(leaf))?;
+        tree.extend(&settlement_leaves(table.name, batch)?);
     }
     crash_point("settlement.before_tables");
     try_join_all(batches.iter().map(|(table, batch)| append(ledger, table, next, batch))).await?;

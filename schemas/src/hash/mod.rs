@@ -4,6 +4,14 @@
 //! Invariant: a leaf is a function of one canonical row; a tree is a function
 //! of its leaves in order; equal roots and sizes mean equal rows.
 
+mod many;
+mod messages;
+mod tree;
+
+pub use messages::Messages;
+pub use tree::Tree;
+pub(crate) use tree::{empty_root, node};
+
 /// A BLAKE3 hash.
 pub type Hash = [u8; 32];
 
@@ -37,7 +45,12 @@ fn hash_of(parts: &[&[u8]]) -> Hash {
 
 /// The hash of an event's content: its source and its canonical bytes.
 pub fn content_hash(source: &[u8], canonical: &[u8]) -> Hash {
-    hash_of(&[&(source.len() as u16).to_le_bytes(), source, canonical])
+    hash_of(&[&length_of(source), source, canonical])
+}
+
+/// What sets a source apart from what follows it.
+fn length_of(source: &[u8]) -> [u8; 2] {
+    (source.len() as u16).to_le_bytes()
 }
 
 /// The part of a content hash that the deduplication index keeps.
@@ -49,7 +62,7 @@ pub fn fingerprint(content: &Hash) -> u64 {
 
 /// The 128-bit hash of `(source, id)`.
 pub fn identity_hash(source: &[u8], id: &[u8]) -> u128 {
-    first_128(&hash_of(&[&(source.len() as u16).to_le_bytes(), source, id]))
+    first_128(&hash_of(&[&length_of(source), source, id]))
 }
 
 /// The 128-bit hash of a source.
@@ -57,7 +70,8 @@ pub fn source_hash(source: &[u8]) -> u128 {
     first_128(blake3::hash(source).as_bytes())
 }
 
-fn first_128(hash: &Hash) -> u128 {
+/// The part of a hash that stands for a source or an identity.
+pub fn first_128(hash: &Hash) -> u128 {
     let mut first = [0; 16];
     first.copy_from_slice(&hash[..16]);
     u128::from_be_bytes(first)
@@ -78,6 +92,10 @@ pub fn reject_hash(reason: &str, key: Option<&[u8]>, raw: &[u8]) -> Hash {
 /// The leaf of one record of the usage log: where it stood, when it was
 /// recorded, what became of it, and the hash of its row.
 pub fn usage_leaf(partition: u32, offset: u64, recorded_us: i64, outcome: Outcome, row: &Hash) -> Hash {
+    *blake3::hash(&usage_leaf_bytes(partition, offset, recorded_us, outcome, row)).as_bytes()
+}
+
+fn usage_leaf_bytes(partition: u32, offset: u64, recorded_us: i64, outcome: Outcome, row: &Hash) -> [u8; 54] {
     let mut buffer = [0u8; 54];
     buffer[0] = 0;
     buffer[1..5].copy_from_slice(&partition.to_le_bytes());
@@ -85,7 +103,7 @@ pub fn usage_leaf(partition: u32, offset: u64, recorded_us: i64, outcome: Outcom
     buffer[13..21].copy_from_slice(&recorded_us.to_le_bytes());
     buffer[21] = outcome as u8;
     buffer[22..].copy_from_slice(row);
-    *blake3::hash(&buffer).as_bytes()
+    buffer
 }
 
 /// The leaf of one row that settlement wrote: the table's name and the row's
@@ -97,69 +115,6 @@ pub fn settlement_leaf(table: &str, row: &[u8]) -> Hash {
 /// The hash of a log record, to notice a log that was replaced.
 pub fn record_hash(key: Option<&[u8]>, value: &[u8]) -> Hash {
     reject_hash("", key, value)
-}
-
-/// The key that sets the nodes of a tree apart from its leaves. RFC 6962 does
-/// so with a first byte, which would make a node longer than one block of
-/// BLAKE3 and its hash twice as expensive.
-const NODE_KEY: &Hash = b"stempoint: a node of a merkle v1";
-
-pub(crate) fn node(left: &Hash, right: &Hash) -> Hash {
-    let mut both = [0u8; 64];
-    both[..32].copy_from_slice(left);
-    both[32..].copy_from_slice(right);
-    *blake3::keyed_hash(NODE_KEY, &both).as_bytes()
-}
-
-/// The root of a tree without leaves: the hash of nothing.
-pub(crate) fn empty_root() -> Hash {
-    *blake3::hash(b"").as_bytes()
-}
-
-/// A Merkle tree that only grows: its size and the roots of its perfect
-/// subtrees, largest first. That is all that appending needs.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Tree {
-    size: u64,
-    peaks: Vec<Hash>,
-}
-
-impl Tree {
-    /// A tree as it was stored; `None` where the number of peaks does not
-    /// fit the size.
-    pub fn restore(size: u64, peaks: &[u8]) -> Option<Tree> {
-        let (hashes, rest) = peaks.as_chunks::<32>();
-        (rest.is_empty() && hashes.len() == size.count_ones() as usize).then(|| Tree { size, peaks: hashes.to_vec() })
-    }
-
-    /// How many leaves there are.
-    pub const fn size(&self) -> u64 {
-        self.size
-    }
-
-    /// The peaks one after the other, as they are stored.
-    pub fn peaks(&self) -> Vec<u8> {
-        self.peaks.concat()
-    }
-
-    /// Appends a leaf.
-    pub fn push(&mut self, leaf: Hash) {
-        let mut root = leaf;
-        for _ in 0..self.size.trailing_ones() {
-            if let Some(left) = self.peaks.pop() {
-                root = node(&left, &root);
-            }
-        }
-        self.peaks.push(root);
-        self.size += 1;
-    }
-
-    /// The tree's root; for an empty tree the hash of nothing.
-    pub fn root(&self) -> Hash {
-        let mut peaks = self.peaks.iter().rev();
-        let Some(last) = peaks.next() else { return empty_root() };
-        peaks.fold(*last, |right, left| node(left, &right))
-    }
 }
 
 /// A hash as people see it.
@@ -175,42 +130,6 @@ pub fn hex(bytes: &[u8]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use proptest::prelude::*;
-
-    /// RFC 6962, section 2.1, word for word.
-    fn slow_root(leaves: &[Hash]) -> Hash {
-        match leaves {
-            [] => *blake3::hash(b"").as_bytes(),
-            [leaf] => *leaf,
-            _ => {
-                let split = leaves.len().next_power_of_two() / 2;
-                node(&slow_root(&leaves[..split]), &slow_root(&leaves[split..]))
-            }
-        }
-    }
-
-    proptest! {
-        #[test]
-        fn the_tree_has_the_shape_of_rfc_6962(count in 0usize..200, cut in 0usize..200) {
-            let leaves: Vec<Hash> = (0..count).map(|i| settlement_leaf("t", &i.to_le_bytes())).collect();
-            let mut tree = Tree::default();
-            for (index, leaf) in leaves.iter().enumerate() {
-                if index == cut {
-                    tree = Tree::restore(tree.size(), &tree.peaks()).unwrap();
-                }
-                tree.push(*leaf);
-                prop_assert_eq!(tree.root(), slow_root(&leaves[..=index]));
-            }
-            prop_assert_eq!(tree.root(), slow_root(&leaves));
-        }
-    }
-
-    #[test]
-    fn a_tree_with_the_wrong_number_of_peaks_is_refused() {
-        assert!(Tree::restore(3, &[0; 32]).is_none());
-        assert!(Tree::restore(1, &[0; 31]).is_none());
-        assert!(Tree::restore(0, &[]).is_some());
-    }
 
     fn all_differ(hashes: &[Hash]) {
         for (index, hash) in hashes.iter().enumerate() {
@@ -250,19 +169,6 @@ mod tests {
             settlement_leaf("table", b"raw"),
             settlement_leaf("tabler", b"ow"),
         ]);
-    }
-
-    /// Else a tree with a made-up row in the place of two real ones would have
-    /// the same root.
-    #[test]
-    fn a_node_is_no_leaf() {
-        let mut left = [0; 32];
-        left[1..3].copy_from_slice(&[1, b't']);
-        let mut tree = Tree::default();
-        tree.push(left);
-        tree.push([9; 32]);
-        let row = [&left[3..], &[9; 32]].concat();
-        assert_ne!(tree.root(), settlement_leaf("t", &row));
     }
 
     #[test]
