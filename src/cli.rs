@@ -18,7 +18,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-pub use self::documents::{DocumentArgs, DocumentOutput, InvoiceArgs, InvoiceCommand};
+pub use self::documents::{DocumentOutput, EarningsArgs, InvoiceArgs, InvoiceCommand, StatementsArgs};
 pub use bench::{BenchCommand, FoldStream};
 pub use budget::{AlertsCommand, BudgetCommand, BudgetSetArgs};
 pub use commitment::{CommitmentCommand, CommitmentSetArgs};
@@ -27,8 +27,8 @@ pub use exports::{DatasetFormat, FocusArgs, FocusCommand, GeneralLedgerArgs, Gen
 pub use format::{DocumentFormat, RowFormat, RowsOfCustomer};
 pub use grant::{GrantAddArgs, GrantCommand};
 pub use money::{
-    AccountsArgs, BalanceArgs, CreditArgs, InvoicesArgs, InvoicesCommand, InvoicesListArgs, InvoicesWriteArgs,
-    PaymentArgs, PaymentCommand, TermsCommand,
+    AccountsArgs, BalanceArgs, CreditArgs, ExchangeAddArgs, ExchangeCommand, InvoicesArgs, InvoicesCommand,
+    InvoicesListArgs, InvoicesWriteArgs, PaymentArgs, PaymentCommand, TermsCommand, WriteOffArgs,
 };
 pub use profile::{ProfileCommand, ProfileSetArgs};
 pub use proofs::{HeadArgs, HeadFormat, ManifestCommand, ProveArgs, VerifyProofArgs};
@@ -181,9 +181,24 @@ changes nothing, also while a server runs.")]
         after_help = "Example:\n  stempoint credit acme --invoice INV-000012 --reason \"billed twice\"\n  stempoint credit acme 25.00 --reason \"an outage\""
     )]
     Credit(CreditArgs),
-    /// Print what a provider earned in a month.
-    #[command(after_help = "Example:\n  stempoint earnings node-7 2023-11 --format json")]
-    Earnings(DocumentArgs),
+    /// Give up an invoice that will not be paid, or put it back.
+    #[command(
+        after_help = "Example:\n  stempoint write-off INV-000012 --reason insolvent\n  stempoint write-off INV-000012 40.00 --put-back --reason \"a part came after all\"\n\nWhat is written off can neither be paid nor credited until it is put back."
+    )]
+    WriteOff(WriteOffArgs),
+    /// Take note of one currency changed for another.
+    #[command(subcommand)]
+    Exchange(ExchangeCommand),
+    /// Print what a provider earned in a month, or any statement by its number.
+    #[command(
+        after_help = "Example:\n  stempoint earnings node-7 2023-11 --format json\n  stempoint earnings SPEU-S-000012 --format pdf --out node-7-2023-11.pdf"
+    )]
+    Earnings(EarningsArgs),
+    /// List the statements that providers got when months were closed.
+    #[command(
+        after_help = "Example:\n  stempoint statements --period 2023-11\n  stempoint statements --provider node-7 --format csv"
+    )]
+    Statements(StatementsArgs),
     /// List accounts with what they hold.
     #[command(after_help = "Example:\n  stempoint accounts\n  stempoint accounts customer/acme")]
     Accounts(AccountsArgs),

@@ -94,6 +94,10 @@ CREATE VIEW corrections AS
 SELECT * FROM raw_corrections
 WHERE _offset < (SELECT max(control_offset) FROM commits);
 
+CREATE VIEW statements AS
+SELECT * FROM raw_statements
+WHERE _offset < (SELECT max(control_offset) FROM commits);
+
 -- Of the usage that is visible what is settled too.
 CREATE VIEW settled_api_calls AS
 SELECT api_calls.* FROM api_calls

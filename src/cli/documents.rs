@@ -4,19 +4,34 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
-use super::DocumentFormat;
+use super::{DocumentFormat, RowFormat};
 
-/// Options of a document.
+/// Options of `earnings`.
 #[derive(Debug, Args)]
-pub struct DocumentArgs {
-    /// The customer or the provider.
-    pub party: String,
-    /// The month.
+pub struct EarningsArgs {
+    /// The provider, or the number of a statement that was issued.
+    #[arg(value_name = "PROVIDER|NUMBER")]
+    pub document: String,
+    /// The month, where a provider is named.
     #[arg(value_name = "YYYY-MM")]
-    pub period: String,
+    pub period: Option<String>,
     /// How and where to.
     #[command(flatten)]
     pub output: DocumentOutput,
+}
+
+/// Options of `statements`.
+#[derive(Debug, Args)]
+pub struct StatementsArgs {
+    /// Only this provider's.
+    #[arg(long)]
+    pub provider: Option<String>,
+    /// Only of this month.
+    #[arg(long, value_name = "YYYY-MM")]
+    pub period: Option<String>,
+    /// How to print the rows.
+    #[arg(long, value_enum, default_value = "table")]
+    pub format: RowFormat,
 }
 
 /// How a document is printed.

@@ -118,6 +118,67 @@ pub struct CreditArgs {
     pub reason: String,
 }
 
+/// Options of `write-off`.
+#[derive(Debug, Args)]
+pub struct WriteOffArgs {
+    /// The invoice's number.
+    pub invoice: String,
+    /// How much; all that is open, or was written off, where it is left out.
+    pub amount: Option<String>,
+    /// Put back what was written off: it is open again.
+    #[arg(long)]
+    pub put_back: bool,
+    /// Why, for the record.
+    #[arg(long)]
+    pub reason: String,
+}
+
+/// What to do with exchanges.
+#[derive(Debug, Subcommand)]
+pub enum ExchangeCommand {
+    /// Take note that the bank changed one currency for another.
+    #[command(after_help = "\
+Examples:
+  stempoint exchange add 1000.00 USD 921.35 EUR --rate 0.925
+  stempoint exchange add 500 EUR 543.10 USD --received 2023-11-20T10:00:00Z --id MT940-17
+
+What was got beyond the rate, or short of it, is a gain or a loss on platform/exchange.
+The same --id again changes nothing.")]
+    Add(ExchangeAddArgs),
+    /// List exchanges with what was gained or lost.
+    #[command(after_help = "Example:\n  stempoint exchange list --format csv")]
+    List {
+        /// How to print the rows.
+        #[arg(long, value_enum, default_value = "table")]
+        format: RowFormat,
+    },
+}
+
+/// Options of `exchange add`.
+#[derive(Debug, Args)]
+pub struct ExchangeAddArgs {
+    /// How much the bank gave, in whole cents.
+    pub given: String,
+    /// Of which currency.
+    pub given_currency: String,
+    /// How much it got, in whole cents.
+    pub got: String,
+    /// Of which currency.
+    pub got_currency: String,
+    /// What one unit of what was given is worth, in the currency that was got [default: what was got for it].
+    #[arg(long)]
+    pub rate: Option<String>,
+    /// When the bank had it (RFC 3339) [default: now].
+    #[arg(long, value_name = "TIME")]
+    pub received: Option<String>,
+    /// What the bank says of it.
+    #[arg(long, default_value = "")]
+    pub reference: String,
+    /// The bank's id of it, so that it counts once [default: a random one].
+    #[arg(long, requires = "received")]
+    pub id: Option<String>,
+}
+
 /// Options of `invoices`.
 #[derive(Debug, Args)]
 #[command(args_conflicts_with_subcommands = true)]

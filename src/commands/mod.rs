@@ -9,6 +9,7 @@ mod commitment;
 mod correction;
 mod demo;
 mod documents;
+mod exchange;
 mod focus;
 mod general_ledger;
 mod grant;
@@ -82,9 +83,12 @@ pub fn run(context: &Context, command: Command) -> Result<ExitCode> {
         Command::Alerts(command) => alerts::run(context, &command)?,
         Command::Payment(command) => payment::run(context, &command)?,
         Command::Credit(args) => payment::credit(context, &args)?,
+        Command::WriteOff(args) => payment::write_off(context, &args)?,
+        Command::Exchange(command) => exchange::run(context, &command)?,
         Command::Accounts(args) => accounts::accounts(context, &args)?,
         Command::Balance(args) => accounts::balance(context, &args)?,
         Command::Earnings(args) => documents::earnings(context, &args)?,
+        Command::Statements(args) => documents::statements(context, &args)?,
         Command::TrialBalance(args) => documents::trial_balance(context, &args)?,
         Command::GeneralLedger(args) => general_ledger::run(context, &args)?,
         Command::Focus(command) => focus::run(context, &command)?,

@@ -1,11 +1,11 @@
-//! `stempoint payment` and `credit`: what comes in from customers, and what
-//! they no longer owe.
+//! `stempoint payment`, `credit` and `write-off`: what comes in from customers,
+//! what they no longer owe, and what they will not pay.
 
 mod bank;
 
 use anyhow::{Result, anyhow};
 use stempoint_core::control::Act;
-use stempoint_core::receivables::{CreditOrder, PaymentOrder};
+use stempoint_core::receivables::{CreditOrder, PaymentOrder, WriteOffOrder};
 use stempoint_core::settlement::Answer;
 use stempoint_ingest::settlement::StoredControl;
 use stempoint_schemas::money::Amount;
@@ -13,7 +13,7 @@ use stempoint_schemas::time::Instant;
 
 use super::sql;
 use crate::access::Access;
-use crate::cli::{CreditArgs, PaymentArgs, PaymentCommand};
+use crate::cli::{CreditArgs, PaymentArgs, PaymentCommand, WriteOffArgs};
 use crate::context::Context;
 
 /// Whose ids `--id` names.
@@ -70,6 +70,18 @@ pub fn credit(context: &Context, args: &CreditArgs) -> Result<()> {
         currency: args.currency.clone(),
         amount: args.amount.as_deref().map(amount).transpose()?,
         invoice: args.invoice.clone(),
+        reason: args.reason.clone(),
+    });
+    let access = Access::open(context)?;
+    let done = access.control(&act);
+    access.report(done)
+}
+
+pub fn write_off(context: &Context, args: &WriteOffArgs) -> Result<()> {
+    let act = Act::WriteOff(WriteOffOrder {
+        invoice: args.invoice.clone(),
+        amount: args.amount.as_deref().map(amount).transpose()?,
+        is_put_back: args.put_back,
         reason: args.reason.clone(),
     });
     let access = Access::open(context)?;

@@ -61,5 +61,5 @@ pub fn begin(access: &Access, month: Month) -> Result<StoredControl> {
 
 /// Closes the month for good.
 pub fn finish(access: &Access, month: Month) -> Result<StoredControl> {
-    access.control(&Act::Closed(month))
+    access.control(&Act::Closed { period: month, has_statements: true })
 }

@@ -11,7 +11,7 @@ use crate::audit_views::eventful;
 use crate::harness::{Books, text};
 
 /// Everything that both can be asked for.
-const RELATIONS: [&str; 41] = [
+const RELATIONS: [&str; 42] = [
     "commits",
     "api_calls",
     "gpu_usage",
@@ -35,6 +35,7 @@ const RELATIONS: [&str; 41] = [
     "budgets",
     "alerts",
     "corrections",
+    "statements",
     "invoice_status",
     "settled_api_calls",
     "settled_gpu_usage",

@@ -3,6 +3,7 @@
 
 mod alerts;
 mod audit_views;
+mod bad_debt;
 mod bad_input;
 mod bench;
 mod charge_models;
@@ -12,6 +13,7 @@ mod crash;
 mod damage;
 mod demo;
 mod examples;
+mod exchanges;
 mod focus;
 mod foreign;
 mod general_ledger;
@@ -29,5 +31,6 @@ mod real_input;
 mod receivables;
 mod rows;
 mod serving;
+mod statements;
 mod tampered;
 mod what_if;

@@ -42,7 +42,7 @@ fn a_closed_month_stays_and_what_comes_late_is_billed_in_the_open_one() {
     import(&books, "first", "a,2023-11-10T00:00:00Z,code-1,3000\nb,2023-12-02T00:00:00Z,code-1,7000\n");
     let said = books.run(&["period", "close", "2023-11"]);
     assert!(
-        said.starts_with("2023-11 is closed with 1 document, INV-000001; what arrives late is billed in an open month"),
+        said.starts_with("2023-11 is closed with 1 document, INV-000001 and 1 statement of earnings; what arrives late is billed in an open month"),
         "{said}"
     );
     let (november, december) = (invoice(&books, "2023-11"), invoice(&books, "2023-12"));

@@ -42,8 +42,8 @@ fn closed_by_events(ledger: &Ledger, head: &Commit) -> Result<Closed, AuditError
             continue;
         }
         let event: Option<ControlEvent> = prost::Message::decode(&row.raw[..]).ok();
-        if let Some(Ok(Act::Closed(month))) = event.as_ref().map(applied_from_proto) {
-            closed.insert(row.offset, month);
+        if let Some(Ok(Act::Closed { period, .. })) = event.as_ref().map(applied_from_proto) {
+            closed.insert(row.offset, period);
         }
     }
     Ok(closed)

@@ -11,7 +11,7 @@ use stempoint_schemas::money::{Amount, Overflow};
 use stempoint_schemas::time::Month;
 
 use crate::names::Name;
-use crate::posting::Billed;
+use crate::posting::{Sums, SumsByMonth};
 use crate::receivables::{Holder, check_amount};
 
 /// The longest term (months).
@@ -159,8 +159,8 @@ pub(crate) struct Term {
 
 impl Term {
     /// What it lacks, if anything.
-    pub fn true_up(&self, months: &BTreeMap<Month, Billed>) -> Result<Option<TrueUp>, Overflow> {
-        let of = |billed: &Billed| billed.get(&self.holder).copied().unwrap_or_default();
+    pub fn true_up(&self, months: &SumsByMonth) -> Result<Option<TrueUp>, Overflow> {
+        let of = |billed: &Sums| billed.get(&self.holder).copied().unwrap_or_default();
         let billed =
             months.range(self.first..=self.period).try_fold(Amount::ZERO, |sum, (_, month)| sum.plus(of(month)))?;
         let amount = self.committed.minus(billed)?;

@@ -21,8 +21,25 @@ use crate::usage::Dimensions;
 
 type Map<K, V> = HashMap<K, V, foldhash::fast::RandomState>;
 
-/// Exact sums by customer and currency.
-pub type Billed = Map<(Name, Name), Amount>;
+/// Exact sums by party and currency.
+pub type Sums = Map<(Name, Name), Amount>;
+/// The same by month.
+pub type SumsByMonth = BTreeMap<Month, Sums>;
+
+/// The months after one up to another.
+#[derive(Debug, Clone, Copy)]
+pub struct Months {
+    /// The last one before them; `None` for all.
+    pub after: Option<Month>,
+    /// The last one.
+    pub until: Month,
+}
+
+impl Months {
+    fn contain(self, period: Month) -> bool {
+        period <= self.until && self.after.is_none_or(|after| period > after)
+    }
+}
 
 /// Why charges could not be posted.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -61,8 +78,14 @@ pub enum Account {
     PlatformPromotions,
     /// What customers paid for in advance and never used.
     PlatformBreakage,
+    /// What was given up of invoices.
+    PlatformBadDebt,
+    /// What exchanges got short of their rate; negative for what beyond it.
+    PlatformExchange,
     /// Money at the bank.
     TreasuryBank,
+    /// What was given in one asset for what was got in another.
+    TreasuryExchange,
 }
 
 /// One signed amount on one account: positive is debit.
@@ -189,34 +212,46 @@ impl Posted {
     ///
     /// # Errors
     /// [`PostingError`] as in [`Posted::post`].
-    pub fn billed(
-        &self,
-        after: Option<Month>,
-        until: Month,
-        books: &Books,
-        names: &Names,
-    ) -> Result<BTreeMap<Month, Billed>, PostingError> {
-        let mut rates: Map<PriceId, (Rate, Name)> = Map::default();
-        let mut months: BTreeMap<Month, Billed> = BTreeMap::new();
-        let is_meant = |period: Month| period <= until && after.is_none_or(|after| period > after);
-        for (key, quantity) in self.iter().filter(|(key, _)| key.side == Side::Customer && is_meant(key.period)) {
+    pub fn billed(&self, months: Months, books: &Books, names: &Names) -> Result<SumsByMonth, PostingError> {
+        let mut billed = self.sums(Side::Customer, months, books, names)?;
+        for ((period, holder), amount) in self.adjusted.amounts().filter(|((period, _), _)| months.contain(*period)) {
+            let sum = billed.entry(*period).or_default().entry(*holder).or_default();
+            *sum = sum.plus(amount)?;
+        }
+        Ok(billed)
+    }
+
+    /// The same of what each provider earned.
+    ///
+    /// # Errors
+    /// [`PostingError`] as in [`Posted::post`].
+    pub fn earned(&self, months: Months, books: &Books, names: &Names) -> Result<SumsByMonth, PostingError> {
+        self.sums(Side::Provider, months, books, names)
+    }
+
+    /// The exact sums of one side's linear amounts.
+    fn sums(&self, side: Side, months: Months, books: &Books, names: &Names) -> Result<SumsByMonth, PostingError> {
+        let mut rates: Map<PriceId, (Option<Rate>, Name)> = Map::default();
+        let mut sums = SumsByMonth::new();
+        for (key, quantity) in self.iter().filter(|(key, _)| key.side == side && months.contain(key.period)) {
             let (rate, asset) = match rates.get(&key.price) {
                 Some(known) => *known,
                 None => {
                     let split = split(books, key.price)?;
-                    let known = (split.whole, split.asset(names));
+                    let rate = match side {
+                        Side::Customer => Some(split.whole),
+                        Side::Provider => split.provider,
+                    };
+                    let known = (rate, split.asset(names));
                     rates.insert(key.price, known);
                     known
                 }
             };
-            let sum = months.entry(key.period).or_default().entry((key.party, asset)).or_default();
+            let Some(rate) = rate else { continue };
+            let sum = sums.entry(key.period).or_default().entry((key.party, asset)).or_default();
             *sum = sum.plus(rate.of(quantity)?)?;
         }
-        for ((period, holder), amount) in self.adjusted.amounts().filter(|((period, _), _)| is_meant(*period)) {
-            let sum = months.entry(*period).or_default().entry(*holder).or_default();
-            *sum = sum.plus(amount)?;
-        }
-        Ok(months)
+        Ok(sums)
     }
 
     /// How many rounding keys there are.

@@ -13,11 +13,11 @@ use stempoint_schemas::meter::Meter;
 use stempoint_schemas::money::{Amount, Quantity};
 use stempoint_schemas::time::Month;
 
-use super::currency::minor_units;
 use super::error::DocumentError;
 use super::issued::{Totals, draft, issued};
 use super::lines::{lines, prices};
 use super::postings::{Keys, named, postings};
+use super::stated;
 use super::statement::{Kind, Request, Statement, TrueUp, Unrated};
 use super::sums::{checked, items, text, texts};
 use super::true_ups::{OfCustomer, true_ups};
@@ -53,13 +53,9 @@ pub(crate) async fn collect(session: &Session, kind: Kind, request: &Request) ->
     let prices = prices(session, sums.into_iter()).await?;
     let (lines, used) = lines(kind, request, &currency, sums, &prices)?;
     let unrated = charges.unrated.into_iter().filter(|(of, _)| *of == currency).map(|(_, unrated)| unrated).collect();
-    let Figures { true_up, subtotal, totals } = match kind {
+    let Figures { true_up, subtotal, carried, totals } = match kind {
         Kind::Invoice => figures(session, request, &currency, used, is_closed).await?,
-        Kind::Earnings => {
-            let total = used.rounded(minor_units(&currency));
-            let totals = Totals { issued: None, tax_terms: None, tax: Amount::ZERO, total };
-            Figures { true_up: None, subtotal: used, totals }
-        }
+        Kind::Earnings => stated::figures(session, request, &currency, used).await?,
     };
     Ok(Statement {
         kind,
@@ -72,6 +68,7 @@ pub(crate) async fn collect(session: &Session, kind: Kind, request: &Request) ->
         unrated,
         issued: totals.issued,
         subtotal,
+        carried,
         tax_terms: totals.tax_terms,
         tax: totals.tax,
         total: totals.total,
@@ -80,10 +77,18 @@ pub(crate) async fn collect(session: &Session, kind: Kind, request: &Request) ->
 }
 
 /// What stands below the lines of usage.
-struct Figures {
-    true_up: Option<TrueUp>,
-    subtotal: Amount,
-    totals: Totals,
+pub(super) struct Figures {
+    pub true_up: Option<TrueUp>,
+    pub subtotal: Amount,
+    pub carried: Option<Amount>,
+    pub totals: Totals,
+}
+
+impl Figures {
+    /// Of lines of usage alone.
+    pub fn of(subtotal: Amount, totals: Totals) -> Figures {
+        Figures { true_up: None, subtotal, carried: None, totals }
+    }
 }
 
 /// The figures of a customer's month of which so much was used.
@@ -103,7 +108,7 @@ async fn figures(
         Some(document) => document.totals(subtotal)?,
         None => draft(session, &request.party, currency, subtotal).await?,
     };
-    Ok(Figures { true_up, subtotal, totals })
+    Ok(Figures { true_up, ..Figures::of(subtotal, totals) })
 }
 
 async fn lacking(session: &Session, request: &Request, currency: &str) -> Result<Option<TrueUp>, DocumentError> {

@@ -154,7 +154,7 @@ fn credit_note(batch: &RecordBatch, row: usize, used: &mut Used, version: i64) -
         customer: needed("customer")?,
         profile: None,
         currency: needed("currency")?,
-        issued_at: time(batch, "issued_at", row)?.ok_or_else(|| missing("invoices", "issued_at"))?,
+        issued_at: time(batch, "invoices", "issued_at", row)?.ok_or_else(|| missing("invoices", "issued_at"))?,
         corrects: column("corrects")?.map(|corrected| (corrected, month)),
         reason: column("reason")?.unwrap_or_default(),
         lines: lines(&number, net, tax_terms.is_some().then_some(tax_amount)),

@@ -54,13 +54,17 @@ impl Document {
         }
     }
 
-    /// The invoice or the credit note of that number.
+    /// The invoice, the credit note or the statement of earnings of that number.
     ///
     /// # Errors
     /// [`DocumentError::UnknownNumber`] where there is none, and errors of
     /// reading.
     pub async fn numbered(session: &Session, number: &str) -> Result<Document, DocumentError> {
-        let sql = format!("SELECT customer, currency, period FROM invoices WHERE number = {}", literal(number));
+        let of = format!("WHERE number = {}", literal(number));
+        let sql = format!(
+            "SELECT 'customer' AS side, customer AS party, currency, period FROM invoices {of} \
+             UNION ALL SELECT 'provider' AS side, provider AS party, currency, period FROM statements {of}"
+        );
         let batches = session.rows(&sql).await?;
         let found = batches.iter().find(|batch| batch.num_rows() > 0);
         let value = |column| match found {
@@ -70,11 +74,12 @@ impl Document {
         // Credit notes that somebody gave belong to no month.
         if let Some(period) = value("period")? {
             let request = Request {
-                party: value("customer")?.unwrap_or_default(),
+                party: value("party")?.unwrap_or_default(),
                 period: Month::parse(&period).map_err(|_| super::sums::missing("invoices", "period"))?,
                 currency: value("currency")?,
             };
-            return Document::of(session, &Subject::Month(Kind::Invoice, request)).await;
+            let kind = if value("side")?.as_deref() == Some("provider") { Kind::Earnings } else { Kind::Invoice };
+            return Document::of(session, &Subject::Month(kind, request)).await;
         }
         Document::of(session, &Subject::CreditNote(number.to_owned())).await
     }

@@ -101,8 +101,9 @@ pub(crate) async fn documents(session: &Session, condition: &str) -> Result<Vec<
             let issued = Issued {
                 number: numbers.value(row).to_owned(),
                 is_credit_note: kinds.value(row) == "credit_note",
-                issued_at: time(&batch, "issued_at", row)?.ok_or_else(|| missing("invoices", "issued_at"))?,
-                due_at: time(&batch, "due_at", row)?,
+                issued_at: time(&batch, "invoices", "issued_at", row)?
+                    .ok_or_else(|| missing("invoices", "issued_at"))?,
+                due_at: time(&batch, "invoices", "due_at", row)?,
             };
             rows.push(DocumentRow {
                 customer: customers.value(row).to_owned(),
@@ -158,8 +159,14 @@ pub(super) fn decimal(
     amount.ok_or_else(|| missing(table, column))
 }
 
-pub(super) fn time(batch: &RecordBatch, column: &str, row: usize) -> Result<Option<Instant>, DocumentError> {
+/// A moment in a column of a table.
+pub(super) fn time(
+    batch: &RecordBatch,
+    table: &'static str,
+    column: &str,
+    row: usize,
+) -> Result<Option<Instant>, DocumentError> {
     let array = batch.column_by_name(column).and_then(|array| array.as_primitive_opt::<TimestampMicrosecondType>());
-    let array = array.ok_or_else(|| missing("invoices", column))?;
+    let array = array.ok_or_else(|| missing(table, column))?;
     Ok(array.is_valid(row).then(|| array.value(row)).and_then(Instant::from_us))
 }

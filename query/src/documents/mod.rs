@@ -19,6 +19,7 @@ mod lines;
 mod month;
 mod postings;
 mod render;
+mod stated;
 mod statement;
 mod stored;
 pub(crate) mod sums;

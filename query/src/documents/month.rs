@@ -66,6 +66,7 @@ impl Invoices {
             unrated: Vec::new(),
             issued: totals.issued,
             subtotal,
+            carried: None,
             tax_terms: totals.tax_terms,
             tax: totals.tax,
             total: totals.total,

@@ -98,11 +98,14 @@ pub struct Statement {
     pub issued: Option<Issued>,
     /// The exact sum of the lines.
     pub subtotal: Amount,
+    /// What rounding left of a provider's statements before this one, once it
+    /// was issued.
+    pub carried: Option<Amount>,
     /// The tax that applies, or would if it were issued now.
     pub tax_terms: Option<Tax>,
     /// The tax, rounded half away from zero to the currency's smallest unit.
     pub tax: Amount,
-    /// The subtotal, rounded likewise, and the tax.
+    /// The subtotal and what was carried, rounded likewise, and the tax.
     pub total: Amount,
     /// The ledger version that was read.
     pub ledger_version: i64,

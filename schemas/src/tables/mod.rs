@@ -8,6 +8,7 @@ mod commitments;
 mod commits;
 mod corrections;
 mod ingest;
+mod payables;
 mod receivables;
 mod settlement;
 
@@ -21,6 +22,7 @@ pub use commitments::{COMMITMENTS, TRUE_UPS};
 pub use commits::{COMMITS, shard_fields};
 pub use corrections::CORRECTIONS;
 pub use ingest::{API_CALLS, DUPLICATES, GPU_USAGE, HEARTBEATS, REJECTS};
+pub use payables::STATEMENTS;
 pub use receivables::{ALLOCATIONS, GRANTS, INVOICES, PAYMENTS, TERMS};
 pub use settlement::{CHARGE_MODELS, CHARGES, CONTROL, JOURNAL, PERIODS, PRICE_CUSTOMERS, PRICES};
 
@@ -98,7 +100,7 @@ pub struct Table {
 }
 
 /// All tables, in the order in which documents list them.
-pub const ALL: [&Table; 23] = [
+pub const ALL: [&Table; 24] = [
     &API_CALLS,
     &GPU_USAGE,
     &HEARTBEATS,
@@ -121,12 +123,13 @@ pub const ALL: [&Table; 23] = [
     &BUDGETS,
     &ALERTS,
     &CORRECTIONS,
+    &STATEMENTS,
     &COMMITS,
 ];
 
 /// Settlement's tables, in the order in which the rows of one control event
 /// enter its Merkle tree.
-pub const SETTLEMENT: [&Table; 17] = [
+pub const SETTLEMENT: [&Table; 18] = [
     &CONTROL,
     &PRICES,
     &CHARGE_MODELS,
@@ -139,6 +142,7 @@ pub const SETTLEMENT: [&Table; 17] = [
     &CHARGES,
     &TRUE_UPS,
     &INVOICES,
+    &STATEMENTS,
     &PAYMENTS,
     &GRANTS,
     &ALLOCATIONS,

@@ -124,7 +124,7 @@ pub const PAYMENTS: Table = Table {
 /// What paid what.
 pub const ALLOCATIONS: Table = Table {
     name: "allocations",
-    comment: "One row per part of an invoice that a payment, a credit note or a grant settled.",
+    comment: "One row per part of an invoice that a payment, a credit note or a grant settled, or that was given up.",
     written_by: WrittenBy::Settlement,
     columns: &[
         OFFSET,
@@ -135,11 +135,17 @@ pub const ALLOCATIONS: Table = Table {
             Kind::Text,
             false,
             Encoding::Plain,
-            "The payment (payments.payment), the credit note (invoices.number) or the grant (grants.name) that was used.",
+            "The payment (payments.payment), the credit note (invoices.number) or the grant (grants.name) that was used; write-off-N where it was given up.",
         ),
         text("customer", "The customer whose both are."),
         CURRENCY,
-        decimal("amount", 38, 12, false, "How much of the invoice, in the currency's unit."),
+        decimal(
+            "amount",
+            38,
+            12,
+            false,
+            "How much of the invoice, in the currency's unit; negative where what was given up is put back.",
+        ),
     ],
     statistics: STATISTICS,
 };

@@ -56,9 +56,11 @@ fn bytes(event: &str, source: &str, input: &Value) -> Vec<u8> {
             let marks = array(input, "watermarks").iter().map(|mark| mark.as_u64().expect("an offset"));
             Act::Closing(month(input), Watermarks::from_vec(marks.collect()))
         }
-        "closed" => Act::Closed(month(input)),
+        "closed" => {
+            Act::Closed { period: month(input), has_statements: input["statements"].as_bool().unwrap_or_default() }
+        }
         "correction" => correction::act(input),
-        "terms" | "payment" | "credit" | "budget" | "commitment" | "grant" => {
+        "terms" | "payment" | "credit" | "budget" | "commitment" | "grant" | "write_off" | "exchange" => {
             money::act(event, input).expect("an act of that kind")
         }
         _ => Act::Waive(Waive {
@@ -120,7 +122,8 @@ fn settle(source: &str, bytes: &[u8], input: &Value) -> (Value, Vec<String>) {
     let outcome = settlement.apply(pending, supply).expect("nothing overflows");
     let (mut tables, mut leaves) = (serde_json::Map::new(), Vec::new());
     for (table, batch) in rows::batches(&settlement, &outcome).expect("rows can be built") {
-        settlement_leaves(table.name, &batch, |leaf| leaves.push(hex(&leaf))).expect("rows have their columns");
+        let of_table = settlement_leaves(table.name, &batch).expect("rows have their columns");
+        leaves.extend(of_table.iter().map(|leaf| hex(leaf)));
         tables.insert(table.name.to_owned(), json!(texts(&batch)));
     }
     (tables.into(), leaves)
@@ -159,11 +162,22 @@ fn as_json(act: &Act) -> Value {
         Act::Closing(period, watermarks) => {
             json!({ "period": period.to_string(), "watermarks": watermarks.to_string() })
         }
-        Act::Closed(period) => json!({ "period": period.to_string() }),
-        Act::Correction(order) => correction::as_json(order),
-        Act::Terms(..) | Act::Payment(_) | Act::Credit(_) | Act::Budget(_) | Act::Commitment(_) | Act::Grant(_) => {
-            money::as_json(act)
+        Act::Closed { period, has_statements } => {
+            let mut closed = json!({ "period": period.to_string() });
+            if *has_statements {
+                closed["statements"] = true.into();
+            }
+            closed
         }
+        Act::Correction(order) => correction::as_json(order),
+        Act::Terms(..)
+        | Act::Payment(_)
+        | Act::Credit(_)
+        | Act::Budget(_)
+        | Act::Commitment(_)
+        | Act::Grant(_)
+        | Act::WriteOff(_)
+        | Act::Exchange(_) => money::as_json(act),
     }
 }
 

@@ -1,11 +1,12 @@
-//! Terms, payments, credits, grants, commitments and budgets: from their natural form
-//! and back.
+//! Terms, payments, credits, grants, write-offs, exchanges, commitments and budgets:
+//! from their natural form and back.
 
 use serde_json::{Value, json};
 use stempoint_core::budget::{Budget, BudgetOrder, Measure};
 use stempoint_core::commitment::{Commitment, CommitmentOrder};
 use stempoint_core::control::Act;
-use stempoint_core::receivables::{CreditOrder, GrantOrder, PaymentOrder};
+use stempoint_core::exchange::{ExchangeOrder, Money};
+use stempoint_core::receivables::{CreditOrder, GrantOrder, PaymentOrder, WriteOffOrder};
 use stempoint_core::terms::{Tax, Terms};
 use stempoint_schemas::meter::Meter;
 use stempoint_schemas::money::{Amount, Quantity, Share};
@@ -48,6 +49,25 @@ pub fn act(event: &str, input: &Value) -> Option<Act> {
             until: some("until").map(|text| Month::parse(&text).expect("a month")),
             reason: needed("reason"),
         }),
+        "write_off" => Act::WriteOff(WriteOffOrder {
+            invoice: needed("invoice"),
+            amount: some("amount").map(amount),
+            is_put_back: input["put_back"].as_bool().unwrap_or_default(),
+            reason: needed("reason"),
+        }),
+        "exchange" => {
+            let money = |of: &str| Money {
+                asset: needed(&format!("{of}_asset")),
+                amount: amount(needed(&format!("{of}_amount"))),
+            };
+            Act::Exchange(ExchangeOrder {
+                given: money("given"),
+                got: money("got"),
+                rate: some("rate").map(amount),
+                received_us: Instant::parse(&needed("received_at")).expect("received_at").us(),
+                reference: some("reference").unwrap_or_default(),
+            })
+        }
         "commitment" => Act::Commitment(CommitmentOrder {
             customer: needed("customer"),
             currency: needed("currency"),
@@ -113,6 +133,21 @@ pub fn as_json(act: &Act) -> Value {
             "from": order.from.to_string(),
             "until": order.until.map(|until| until.to_string()),
             "reason": order.reason,
+        }),
+        Act::WriteOff(order) => json!({
+            "invoice": order.invoice,
+            "amount": order.amount.map(|amount| amount.to_string()),
+            "put_back": order.is_put_back,
+            "reason": order.reason,
+        }),
+        Act::Exchange(order) => json!({
+            "given_asset": order.given.asset,
+            "given_amount": order.given.amount.to_string(),
+            "got_asset": order.got.asset,
+            "got_amount": order.got.amount.to_string(),
+            "rate": order.rate.map(|rate| rate.to_string()),
+            "received_at": Instant::from_us(order.received_us).expect("a time").to_string(),
+            "reference": order.reference,
         }),
         Act::Commitment(order) => json!({
             "customer": order.customer,

@@ -7,6 +7,7 @@ mod adjustments;
 mod alerts;
 mod corrections;
 mod event;
+mod payables;
 mod receivables;
 mod served;
 mod what_if;
@@ -74,6 +75,7 @@ pub fn settlement(
     })?;
     adjustments::adjustments(ledger, &mut settlement, from..head.control_offset)?;
     receivables::receivables(ledger, &mut settlement, head.control_offset)?;
+    payables::payables(ledger, &mut settlement, head.control_offset)?;
     alerts::alerts(ledger, &mut settlement, head.control_offset)?;
     corrections::corrections(ledger, &mut settlement, head.control_offset)?;
     Ok(settlement)

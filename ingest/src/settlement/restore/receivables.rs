@@ -66,7 +66,7 @@ pub(super) fn receivables(ledger: &Ledger, settlement: &mut Settlement, below: u
     Ok(())
 }
 
-fn each_batch(
+pub(super) fn each_batch(
     ledger: &Ledger,
     table: &'static Table,
     mut each: impl FnMut(&RecordBatch) -> Result<(), SettleError>,
@@ -80,7 +80,7 @@ fn each_batch(
     Ok(())
 }
 
-fn each_row(
+pub(super) fn each_row(
     batch: &RecordBatch,
     below: u64,
     mut each: impl FnMut(u64, usize) -> Result<(), SettleError>,
@@ -161,6 +161,6 @@ pub(super) fn needed(batch: &RecordBatch, column: &str, row: usize) -> Result<St
     text(batch, column, row)?.ok_or_else(|| ColumnError(column.to_owned()))
 }
 
-fn money(batch: &RecordBatch, column: &str, row: usize) -> Result<Amount, SettleError> {
+pub(super) fn money(batch: &RecordBatch, column: &str, row: usize) -> Result<Amount, SettleError> {
     Ok(Amount::from_pico(typed::<Decimal128Array>(batch, column)?.value(row))?)
 }

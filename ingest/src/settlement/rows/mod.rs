@@ -1,7 +1,7 @@
 //! Settlement's rows as record batches, in the order in which its Merkle tree
 //! takes them: the control event, prices, charge models, customers of prices,
 //! periods, terms, commitments, budgets, corrections, charges, true-ups,
-//! documents, payments, grants, allocations, postings, alerts.
+//! documents, statements, payments, grants, allocations, postings, alerts.
 //!
 //! Invariant 5: the batches are a function of the outcome alone.
 
@@ -9,6 +9,7 @@ mod budgets;
 mod charge_models;
 mod commitments;
 mod corrections;
+mod payables;
 mod price_customers;
 mod receivables;
 
@@ -51,6 +52,8 @@ pub fn batches(settlement: &Settlement, outcome: &Outcome) -> Result<Vec<(&'stat
         batches.push((&CHARGES, charges(settlement, outcome.control.offset, &outcome.charges)?));
     }
     batches.extend(commitments::true_ups(settlement, outcome)?);
+    batches.extend(receivables::documents(settlement, outcome)?);
+    batches.extend(payables::batch(settlement, outcome)?);
     batches.extend(receivables::batches(settlement, outcome)?);
     if !outcome.entries.is_empty() {
         batches.push((&JOURNAL, journal(settlement, outcome.control.offset, &outcome.entries)?));
@@ -189,6 +192,9 @@ fn account(settlement: &Settlement, account: Account) -> String {
         Account::CustomerPrepaid(customer) => format!("customer/{}/prepaid", text(customer)),
         Account::PlatformPromotions => "platform/promotions".to_owned(),
         Account::PlatformBreakage => "platform/breakage".to_owned(),
+        Account::PlatformBadDebt => "platform/bad_debt".to_owned(),
+        Account::PlatformExchange => "platform/exchange".to_owned(),
+        Account::TreasuryExchange => "treasury/exchange".to_owned(),
         Account::PlatformRefunds => "platform/refunds".to_owned(),
         Account::TreasuryBank => "treasury/bank".to_owned(),
     }

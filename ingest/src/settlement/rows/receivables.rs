@@ -16,16 +16,24 @@ use stempoint_schemas::time::Month;
 
 use super::{coded, decimals, lines, names, some_times, texts, times};
 
-/// The rows of one outcome by table, in order.
+/// The documents of one outcome, if there are any.
+pub(super) fn documents(
+    settlement: &Settlement,
+    outcome: &Outcome,
+) -> Result<Option<(&'static Table, RecordBatch)>, ArrowError> {
+    if outcome.documents.is_empty() {
+        return Ok(None);
+    }
+    Ok(Some((&INVOICES, invoices(settlement, outcome.control.offset, &outcome.documents)?)))
+}
+
+/// The rows of one outcome by table, in order, documents apart.
 pub(super) fn batches(
     settlement: &Settlement,
     outcome: &Outcome,
 ) -> Result<Vec<(&'static Table, RecordBatch)>, ArrowError> {
     let offset = outcome.control.offset;
     let mut batches: Vec<(&'static Table, RecordBatch)> = Vec::new();
-    if !outcome.documents.is_empty() {
-        batches.push((&INVOICES, invoices(settlement, offset, &outcome.documents)?));
-    }
     if let Some(payment) = &outcome.payment {
         batches.push((&PAYMENTS, payments(settlement, offset, payment)?));
     }

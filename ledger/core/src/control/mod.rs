@@ -22,12 +22,14 @@ use crate::book::{self, PriceBook};
 use crate::budget::BudgetOrder;
 use crate::commitment::CommitmentOrder;
 use crate::correction::CorrectionOrder;
-use crate::receivables::{CreditOrder, GrantOrder, PaymentOrder};
+use crate::exchange::ExchangeOrder;
+use crate::receivables::{CreditOrder, GrantOrder, PaymentOrder, WriteOffOrder};
 use crate::terms::Terms;
 use budget::{budget_from, budget_to};
 use commitment::{commitment_from, commitment_to};
 use correction::{correction_from, correction_to};
-use money::{credit_from, credit_to, grant_from, grant_to, payment_from, payment_to, terms_from, terms_to};
+use money::{credit_from, credit_to, exchange_from, exchange_to, grant_from, grant_to, payment_from, payment_to};
+use money::{terms_from, terms_to, write_off_from, write_off_to};
 pub(crate) use prices::percent;
 use prices::{price_from, price_to};
 
@@ -45,8 +47,14 @@ pub enum Act {
     Waive(Waive),
     /// Begin to close a month, with the usage up to these watermarks.
     Closing(Month, Watermarks),
-    /// Close the month for good and issue its invoices.
-    Closed(Month),
+    /// Close a month for good and issue its invoices.
+    Closed {
+        /// The month.
+        period: Month,
+        /// Whether providers get statements of it. Months that were closed
+        /// before there were any have none.
+        has_statements: bool,
+    },
     /// Put terms in force for a customer, or for all that have none.
     Terms(Option<String>, Terms),
     /// Take note of money that came in.
@@ -61,6 +69,10 @@ pub enum Act {
     Commitment(CommitmentOrder),
     /// Give a customer something that pays its invoices of some months.
     Grant(GrantOrder),
+    /// Give up an invoice, or put back what was given up.
+    WriteOff(WriteOffOrder),
+    /// Take note that one asset was changed for another.
+    Exchange(ExchangeOrder),
 }
 
 /// Which unrated usage is given up.
@@ -84,7 +96,7 @@ impl Act {
             Act::Settle(_) => "settle",
             Act::Waive(_) => "waive",
             Act::Closing(..) => "closing",
-            Act::Closed(_) => "closed",
+            Act::Closed { .. } => "closed",
             Act::Terms(..) => "terms",
             Act::Payment(_) => "payment",
             Act::Credit(_) => "credit",
@@ -92,6 +104,8 @@ impl Act {
             Act::Correction(_) => "correction",
             Act::Commitment(_) => "commitment",
             Act::Grant(_) => "grant",
+            Act::WriteOff(_) => "write_off",
+            Act::Exchange(_) => "exchange",
         }
     }
 }
@@ -114,6 +128,7 @@ pub fn from_proto(event: &proto::ControlEvent) -> Result<Act, String> {
         Act::Budget(order) => order.check()?,
         Act::Commitment(order) => order.check()?,
         Act::Grant(order) => order.check()?,
+        Act::Exchange(order) => order.check()?,
         Act::Correction(CorrectionOrder { replacement: Some(replacement), .. }) => replacement.check()?,
         _ => {}
     }
@@ -131,7 +146,9 @@ pub fn applied_from_proto(event: &proto::ControlEvent) -> Result<Act, String> {
         Some(Wire::Closing(closing)) => {
             Ok(Act::Closing(period_from(&closing.period)?, watermarks_from(&closing.watermarks)?))
         }
-        Some(Wire::Closed(closed)) => period_from(&closed.period).map(Act::Closed),
+        Some(Wire::Closed(closed)) => {
+            Ok(Act::Closed { period: period_from(&closed.period)?, has_statements: closed.statements })
+        }
         Some(Wire::Terms(wire)) => terms_from(wire),
         Some(Wire::Payment(wire)) => payment_from(wire).map(Act::Payment),
         Some(Wire::Credit(wire)) => credit_from(wire).map(Act::Credit),
@@ -139,6 +156,8 @@ pub fn applied_from_proto(event: &proto::ControlEvent) -> Result<Act, String> {
         Some(Wire::Correction(wire)) => correction_from(wire).map(Act::Correction),
         Some(Wire::Commitment(wire)) => commitment_from(wire).map(Act::Commitment),
         Some(Wire::Grant(wire)) => grant_from(wire).map(Act::Grant),
+        Some(Wire::WriteOff(wire)) => write_off_from(wire).map(Act::WriteOff),
+        Some(Wire::Exchange(wire)) => exchange_from(wire).map(Act::Exchange),
         None => Err("the event has no act that these rules know".to_owned()),
     }
 }
@@ -158,7 +177,9 @@ pub fn to_proto(id: &str, act: &Act) -> proto::ControlEvent {
         Act::Closing(period, watermarks) => {
             Wire::Closing(proto::Closing { period: period.to_string(), watermarks: watermarks_to(watermarks) })
         }
-        Act::Closed(period) => Wire::Closed(proto::Closed { period: period.to_string() }),
+        Act::Closed { period, has_statements } => {
+            Wire::Closed(proto::Closed { period: period.to_string(), statements: *has_statements })
+        }
         Act::Terms(customer, terms) => Wire::Terms(terms_to(customer.as_deref(), terms)),
         Act::Payment(order) => Wire::Payment(payment_to(order)),
         Act::Credit(order) => Wire::Credit(credit_to(order)),
@@ -166,6 +187,8 @@ pub fn to_proto(id: &str, act: &Act) -> proto::ControlEvent {
         Act::Correction(order) => Wire::Correction(correction_to(order)),
         Act::Commitment(order) => Wire::Commitment(commitment_to(order)),
         Act::Grant(order) => Wire::Grant(grant_to(order)),
+        Act::WriteOff(order) => Wire::WriteOff(write_off_to(order)),
+        Act::Exchange(order) => Wire::Exchange(exchange_to(order)),
     };
     proto::ControlEvent { id: id.to_owned(), act: Some(act) }
 }

@@ -1,4 +1,5 @@
-//! Terms, payments, credits and grants from and to their protobuf form.
+//! Terms, payments, credits, grants, write-offs and exchanges from and to their
+//! protobuf form.
 //!
 //! Invariant: what is written is read back as the same act.
 
@@ -10,7 +11,8 @@ use stempoint_schemas::time::Instant;
 
 use super::{Act, period_from};
 use crate::book::check_currency;
-use crate::receivables::{CreditOrder, GrantOrder, PaymentOrder};
+use crate::exchange::{ExchangeOrder, Money};
+use crate::receivables::{CreditOrder, GrantOrder, PaymentOrder, WriteOffOrder};
 use crate::terms::{Tax, Terms};
 
 pub(super) fn terms_from(wire: &proto::Terms) -> Result<Act, String> {
@@ -105,6 +107,48 @@ pub(super) fn grant_to(order: &GrantOrder) -> proto::Grant {
         from: order.from.to_string(),
         until: order.until.map(|until| until.to_string()).unwrap_or_default(),
         reason: order.reason.clone(),
+    }
+}
+
+pub(super) fn write_off_from(wire: &proto::WriteOff) -> Result<WriteOffOrder, String> {
+    Ok(WriteOffOrder {
+        invoice: plain("invoice", &wire.invoice)?,
+        amount: some(&wire.amount).map(|text| amount(&text)).transpose()?,
+        is_put_back: wire.put_back,
+        reason: plain("reason", &wire.reason)?,
+    })
+}
+
+pub(super) fn write_off_to(order: &WriteOffOrder) -> proto::WriteOff {
+    proto::WriteOff {
+        invoice: order.invoice.clone(),
+        amount: order.amount.map(|amount| amount.to_string()).unwrap_or_default(),
+        put_back: order.is_put_back,
+        reason: order.reason.clone(),
+    }
+}
+
+pub(super) fn exchange_from(wire: &proto::Exchange) -> Result<ExchangeOrder, String> {
+    let received = Instant::from_us(wire.received_at_us).ok_or("received_at is outside the years 1 to 9999")?;
+    let money = |asset: &str, text: &str| Ok::<_, String>(Money { asset: currency(asset)?, amount: amount(text)? });
+    Ok(ExchangeOrder {
+        given: money(&wire.given_asset, &wire.given_amount)?,
+        got: money(&wire.got_asset, &wire.got_amount)?,
+        rate: some(&wire.rate).map(|text| amount(&text).map_err(|error| format!("rate: {error}"))).transpose()?,
+        received_us: received.us(),
+        reference: wire.reference.clone(),
+    })
+}
+
+pub(super) fn exchange_to(order: &ExchangeOrder) -> proto::Exchange {
+    proto::Exchange {
+        given_asset: order.given.asset.clone(),
+        given_amount: order.given.amount.to_string(),
+        got_asset: order.got.asset.clone(),
+        got_amount: order.got.amount.to_string(),
+        rate: order.rate.map(|rate| rate.to_string()).unwrap_or_default(),
+        received_at_us: order.received_us,
+        reference: order.reference.clone(),
     }
 }
 

@@ -4,13 +4,15 @@
 //! of settlement; a customer's receivable account is what is open on its
 //! invoices plus what it used in months that are not closed; its credit
 //! account is what was received and not yet used, and nothing is held there
-//! while an invoice is open; its prepaid account is what is left of grants that
+//! while an invoice is open; what was given up of an invoice is on
+//! `platform/bad_debt`; its prepaid account is what is left of grants that
 //! it paid for.
 
 mod document;
 mod grant;
 mod issue;
 mod receipt;
+mod write_off;
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -26,12 +28,13 @@ pub use document::{Allocation, Document, DocumentKind, Payment};
 pub use grant::{Grant, GrantOrder};
 pub use issue::{Issuing, Rounded, Sums, ToInvoice};
 pub use receipt::{CreditOrder, PaymentOrder};
-pub(crate) use receipt::{Times, check_amount};
+pub(crate) use receipt::{Times, check_amount, check_received};
+pub use write_off::WriteOffOrder;
 
 type Map<K, V> = HashMap<K, V, foldhash::fast::RandomState>;
 
 /// A customer's account in one currency.
-pub(crate) type Holder = (Name, Name);
+pub type Holder = (Name, Name);
 
 /// All documents and what was paid of them.
 #[derive(Debug, Clone, Default)]
@@ -51,8 +54,19 @@ struct Invoice {
     tax: Amount,
     /// How much of it was taken back by credit notes.
     credited: Amount,
+    /// How much was given up.
+    written_off: Amount,
     /// How much is still to be paid.
     open: Amount,
+    /// How many invoices were issued before it.
+    place: usize,
+}
+
+impl Invoice {
+    /// How much of it credit notes can still take back.
+    fn creditable(&self) -> Result<Amount, Overflow> {
+        self.total.minus(self.credited)?.minus(self.written_off)
+    }
 }
 
 /// What a customer has open and what it holds.
@@ -110,6 +124,9 @@ impl Receivables {
     /// Takes up an allocation that was made before a restart.
     pub fn restore_allocation(&mut self, allocation: &Allocation) -> Result<(), Overflow> {
         let holder = (allocation.customer, allocation.currency);
+        if write_off::is_bad_debt(&allocation.source) {
+            return self.settle_debt(allocation);
+        }
         self.restore_use(allocation)?;
         if let Some(held) = self.holders.get_mut(&holder)
             && let Some(receipt) = held.receipts.iter_mut().find(|receipt| receipt.source == allocation.source)
@@ -133,8 +150,9 @@ impl Receivables {
         match document.kind {
             DocumentKind::Invoice => {
                 let entity = document.entity.clone();
-                let (total, tax) = (document.total, document.tax);
-                let invoice = Invoice { holder, entity, total, tax, credited: Amount::ZERO, open: total };
+                let (total, tax, place) = (document.total, document.tax, self.invoices.len());
+                let (credited, written_off) = (Amount::ZERO, Amount::ZERO);
+                let invoice = Invoice { holder, entity, total, tax, credited, written_off, open: total, place };
                 self.invoices.insert(document.number.clone(), invoice);
                 self.holders.entry(holder).or_default().open.push_back(document.number.clone());
             }
@@ -181,12 +199,21 @@ impl Receivables {
         Ok(allocations)
     }
 
+    /// Takes an amount from what is open of an invoice. A negative one opens it
+    /// again, in the place that it had.
     fn pay(&mut self, number: &str, amount: Amount) -> Result<(), Overflow> {
         let Some(invoice) = self.invoices.get_mut(number) else { return Ok(()) };
+        let was_open = invoice.open != Amount::ZERO;
         invoice.open = invoice.open.minus(amount)?;
-        if invoice.open == Amount::ZERO
-            && let Some(held) = self.holders.get_mut(&invoice.holder)
-        {
+        let (is_open, place) = (invoice.open != Amount::ZERO, invoice.place);
+        if was_open == is_open {
+            return Ok(());
+        }
+        let Some(held) = self.holders.get_mut(&invoice.holder) else { return Ok(()) };
+        if is_open {
+            let is_before = |other: &String| self.invoices.get(other).is_some_and(|other| other.place < place);
+            held.open.insert(held.open.partition_point(is_before), number.to_owned());
+        } else {
             held.open.retain(|open| open != number);
         }
         Ok(())

@@ -74,15 +74,19 @@ impl Receivables {
         let left = match &order.invoice {
             Some(number) => {
                 let invoice = self.theirs(number, (&order.customer, &order.currency), names)?;
-                Some(invoice.total.minus(invoice.credited).map_err(|error| error.to_string())?)
+                let left = invoice.creditable().map_err(|error| error.to_string())?;
+                match (left, invoice.written_off) {
+                    (Amount::ZERO, Amount::ZERO) => return Err(format!("{number} was taken back in full already")),
+                    (Amount::ZERO, _) => {
+                        return Err(format!("what is left of {number} was written off; put it back first"));
+                    }
+                    (left, _) => Some(left),
+                }
             }
             None => None,
         };
         match (order.amount, left) {
             (None, None) => Err("a credit needs an amount, or the invoice that it takes back".to_owned()),
-            (_, Some(Amount::ZERO)) => {
-                Err(format!("{} was taken back in full already", order.invoice.as_deref().unwrap_or_default()))
-            }
             (None, Some(_)) => Ok(()),
             (Some(amount), left) => {
                 check_amount(amount, &order.currency)?;
@@ -138,8 +142,7 @@ impl Receivables {
         let (customer, currency) = holder;
         let (amount, tax, entity) = match order.invoice.as_ref().and_then(|number| self.invoices.get(number)) {
             Some(invoice) => {
-                let left = invoice.total.minus(invoice.credited)?;
-                let amount = order.amount.unwrap_or(left);
+                let amount = order.amount.map_or_else(|| invoice.creditable(), Ok)?;
                 let places = minor_units(&order.currency);
                 let tax_until = |credited: Amount| invoice.tax.in_proportion(credited, invoice.total, places);
                 let tax = tax_until(invoice.credited.plus(amount)?)?.minus(tax_until(invoice.credited)?)?;
@@ -183,7 +186,7 @@ pub(super) fn entry(document: String, asset: crate::names::Name, effective_us: i
 }
 
 /// Whether the bank can have had money by the time of a record of it.
-pub(super) fn check_received(received_us: i64, recorded_us: i64, of: &str) -> Result<(), String> {
+pub(crate) fn check_received(received_us: i64, recorded_us: i64, of: &str) -> Result<(), String> {
     if received_us > recorded_us.saturating_add(CLOCK_SKEW_US) {
         return Err(format!("received_at is later than the {of}'s record"));
     }

@@ -17,7 +17,7 @@ use crate::book::Books;
 use crate::budget::{Alert, BUDGETS_MAX, Budget, BudgetOrder, Measure};
 use crate::charge::{PriceId, Side};
 use crate::names::{Name, Names};
-use crate::posting::{Account, PostingError};
+use crate::posting::{Account, Months, PostingError};
 
 type Map<K, V> = HashMap<K, V, foldhash::fast::RandomState>;
 
@@ -245,7 +245,8 @@ impl Settlement {
         }
         let after = self.periods.last_closed();
         let mut totals: BTreeMap<(Name, Month), Total> = BTreeMap::new();
-        let billed = self.posted.billed(after, Month::from_index(i32::MAX), &self.books, &self.names)?;
+        let months = Months { after, until: Month::from_index(i32::MAX) };
+        let billed = self.posted.billed(months, &self.books, &self.names)?;
         for (period, sums) in billed {
             for ((customer, currency), amount) in sums.into_iter().filter(|((customer, _), _)| of.contains(customer)) {
                 totals.entry((customer, period)).or_default().pay(currency, amount)?;

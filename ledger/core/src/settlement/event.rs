@@ -15,6 +15,7 @@ use crate::commitment::{CommitmentOrder, TrueUp};
 use crate::control::{Act, Waive};
 use crate::correction::{Correction, UsagePlace, UsageRow};
 use crate::names::{Name, Names};
+use crate::payables::ProviderStatement;
 use crate::period::PeriodChange;
 use crate::posting::Entry;
 use crate::receivables::{Allocation, Document, Grant, Payment};
@@ -199,6 +200,8 @@ pub struct Outcome {
     pub correction: Option<Correction>,
     /// Documents that were issued, in the order of their numbers.
     pub documents: Vec<Document>,
+    /// What providers earned, in the order of the numbers.
+    pub statements: Vec<ProviderStatement>,
     /// What commitments lacked, in the order of their customers' names.
     pub true_ups: Vec<TrueUp>,
     /// A grant that was made.
@@ -226,6 +229,7 @@ impl Outcome {
             commitment: None,
             correction: None,
             documents: Vec::new(),
+            statements: Vec::new(),
             true_ups: Vec::new(),
             grant: None,
             payment: None,

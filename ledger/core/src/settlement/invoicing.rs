@@ -1,5 +1,5 @@
 //! Acts on what customers owe: terms, commitments, invoices when a month is
-//! closed, payments and credits.
+//! closed, payments, credits and what is given up.
 //!
 //! Invariants: nothing counts from a moment in a month that is closed (7);
 //! every entry is checked to sum to zero (3).
@@ -10,11 +10,13 @@ use stempoint_schemas::time::Month;
 
 use super::{ControlRow, Outcome, Settlement};
 use crate::commitment::CommitmentOrder;
+use crate::exchange::ExchangeOrder;
 use crate::names::Name;
-use crate::posting::{Entry, PostingError};
+use crate::payables::ProviderStatement;
+use crate::posting::{Entry, Months, PostingError};
 use crate::receivables::{
     Allocation, Changes, CreditOrder, Document, GrantOrder, Holder, Issuing, Payment, PaymentOrder, Sums, Times,
-    ToInvoice,
+    ToInvoice, WriteOffOrder,
 };
 use crate::terms::Terms;
 
@@ -60,8 +62,24 @@ impl Settlement {
         }
         all.entries.extend(self.receivables.end_grants(until)?);
         let documents = in_words(&all.documents);
+        let statements = match outcome.statements.len() {
+            0 => String::new(),
+            1 => " and 1 statement of earnings".to_owned(),
+            count => format!(" and {count} statements of earnings"),
+        };
         record(all, outcome)?;
-        Ok(format!("{until} is closed {documents}; what arrives late is billed in an open month"))
+        Ok(format!("{until} is closed {documents}{statements}; what arrives late is billed in an open month"))
+    }
+
+    /// Issues the statements of what providers earned in months that were just
+    /// closed.
+    pub(super) fn state_earnings(&mut self, months: Months, outcome: &mut Outcome) -> Result<(), PostingError> {
+        let recorded_us = outcome.control.recorded_us;
+        for (period, earned) in self.posted.earned(months, &self.books, &self.names)? {
+            let issuing = Issuing { period, recorded_us };
+            outcome.statements.extend(self.payables.issue(&earned, &self.terms, &self.names, issuing)?);
+        }
+        Ok(())
     }
 
     /// What the invoices of the months after one up to another are for: what
@@ -72,7 +90,7 @@ impl Settlement {
         let begun = terms.iter().map(|term| before(term.first)).min();
         // The months of a term may be closed already.
         let since = after.map(|after| begun.map_or(after, |begun| begun.min(after)));
-        let months = self.posted.billed(since, until, &self.books, &self.names)?;
+        let months = self.posted.billed(Months { after: since, until }, &self.books, &self.names)?;
         let mut sums: BTreeMap<Month, Sums> = BTreeMap::new();
         for (&period, billed) in months.iter().filter(|(period, _)| after.is_none_or(|after| **period > after)) {
             let used = billed.iter().map(|(&holder, &used)| (holder, ToInvoice { used, true_up: None }));
@@ -114,6 +132,28 @@ impl Settlement {
         Ok(order.in_words())
     }
 
+    /// Writes an invoice off, or puts it back.
+    pub(super) fn write_off(&mut self, order: &WriteOffOrder, outcome: &mut Outcome) -> Result<String, PostingError> {
+        let times = self.times(&outcome.control, outcome.control.recorded_us);
+        let (amount, changes) = self.receivables.write_off(order, times)?;
+        let paid = changes.allocations.get(1..).unwrap_or_default();
+        let message = match paid {
+            [] => order.in_words(amount),
+            paid => self.paid(paid, &format!("{}; what was held", order.in_words(amount))),
+        };
+        record(changes, outcome)?;
+        Ok(message)
+    }
+
+    /// Takes note of an exchange.
+    pub(super) fn exchange(&mut self, order: &ExchangeOrder, outcome: &mut Outcome) -> Result<String, PostingError> {
+        let assets = (self.names.intern(&order.given.asset), self.names.intern(&order.got.asset));
+        let times = self.times(&outcome.control, order.received_us);
+        let entries = order.entries(times.offset, times.effective_us, assets)?;
+        record(Changes { entries, ..Changes::default() }, outcome)?;
+        Ok(order.in_words()?)
+    }
+
     /// Takes up a grant that was made before a restart.
     pub(super) fn restore_grant(&mut self, offset: u64, order: &GrantOrder) {
         let holder = self.holder(&order.customer, &order.currency);
@@ -151,6 +191,15 @@ impl Settlement {
     /// [`PostingError::Overflow`] where a sum leaves the range of money.
     pub fn restore_document(&mut self, document: &Document) -> Result<(), PostingError> {
         Ok(self.receivables.restore_document(document)?)
+    }
+
+    /// Takes up a provider's statement that was issued before a restart, in the
+    /// order of their numbers.
+    ///
+    /// # Errors
+    /// [`PostingError::Overflow`] where a sum leaves the range of money.
+    pub fn restore_statement(&mut self, statement: &ProviderStatement) -> Result<(), PostingError> {
+        Ok(self.payables.restore(statement)?)
     }
 
     /// Takes up a payment that was received before a restart.

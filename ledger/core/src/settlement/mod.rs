@@ -33,8 +33,9 @@ use crate::control::{self, Act};
 use crate::correction::Corrections;
 use crate::names::{Name, Names};
 use crate::order::sort;
+use crate::payables::Payables;
 use crate::period::{PeriodChange, Periods, Unrated};
-use crate::posting::{Posted, PostingContext, PostingError};
+use crate::posting::{Months, Posted, PostingContext, PostingError};
 use crate::rating::Rater;
 use crate::receivables::Receivables;
 use crate::terms::TermsBook;
@@ -104,6 +105,7 @@ pub struct Settlement {
     last_hour: Option<Hour>,
     terms: TermsBook,
     receivables: Receivables,
+    payables: Payables,
     commitments: Commitments,
     budgets: Budgets,
     corrections: Corrections,
@@ -129,6 +131,7 @@ impl Settlement {
             last_hour: None,
             terms: TermsBook::default(),
             receivables: Receivables::default(),
+            payables: Payables::default(),
             commitments: Commitments::default(),
             budgets: Budgets::default(),
             corrections: Corrections::default(),
@@ -210,7 +213,7 @@ impl Settlement {
                 Act::Settle(watermarks) => self.settled = self.settled.merged(&watermarks),
                 Act::Waive(waive) => self.note_waiver(record.offset, &waive),
                 Act::Closing(period, watermarks) => _ = self.begin_closing(period, &watermarks),
-                Act::Closed(period) => {
+                Act::Closed { period, .. } => {
                     self.periods.close(period);
                     self.receivables.end_grants(period).map_err(|error| failed(error.to_string()))?;
                 }
@@ -219,7 +222,9 @@ impl Settlement {
                 Act::Budget(order) => _ = self.set_budget(record.offset, &order),
                 Act::Commitment(order) => _ = self.set_commitment(&order),
                 // What they did stands in tables of their own.
-                Act::Payment(_) | Act::Credit(_) | Act::Correction(_) => {}
+                Act::Payment(_) | Act::Credit(_) | Act::Correction(_) | Act::WriteOff(_) => {}
+                // It leaves nothing but its entries.
+                Act::Exchange(_) => {}
             }
         }
         Ok(())
@@ -338,13 +343,15 @@ impl Settlement {
     fn permitted(&self, act: Act, recorded_us: i64) -> Result<Act, String> {
         match &act {
             Act::Closing(period, _) => self.periods.check_closing(*period, recorded_us)?,
-            Act::Closed(period) => self.periods.check_closed(*period, &self.unrated)?,
+            Act::Closed { period, .. } => self.periods.check_closed(*period, &self.unrated)?,
             Act::Payment(order) => self.receivables.check_payment(order, &self.names, recorded_us)?,
             Act::Credit(order) => self.receivables.check_credit(order, &self.names)?,
+            Act::WriteOff(order) => self.receivables.check_write_off(order, &self.names)?,
             Act::Budget(order) => self.check_budget(order)?,
             Act::Commitment(order) => self.check_commitment(order)?,
             Act::Grant(order) => self.receivables.check_grant(order, self.periods.last_closed(), recorded_us)?,
             Act::Correction(order) => self.check_correction(order)?,
+            Act::Exchange(order) => order.check_time(recorded_us)?,
             Act::PriceBook(_) | Act::Settle(_) | Act::Waive(_) | Act::Terms(..) => {}
         }
         Ok(act)
@@ -368,13 +375,15 @@ impl Settlement {
             }
             Act::Waive(waive) => Need::Charges(ChargeFilter::Unrated(waive.clone())),
             Act::Correction(order) => Need::Row(order.place),
-            Act::Closed(_)
+            Act::Closed { .. }
             | Act::Terms(..)
             | Act::Payment(_)
             | Act::Credit(_)
             | Act::Budget(_)
             | Act::Commitment(_)
-            | Act::Grant(_) => Need::Nothing,
+            | Act::Grant(_)
+            | Act::WriteOff(_)
+            | Act::Exchange(_) => Need::Nothing,
         }
     }
 
@@ -426,11 +435,7 @@ impl Settlement {
                     outcome.period = Some(self.begin_closing(period, &watermarks));
                     done.map(|(message, charges)| (format!("closing {period}: {message}"), charges))
                 }
-                Act::Closed(period) => {
-                    let after = self.periods.last_closed();
-                    outcome.period = self.periods.close(period);
-                    self.issue(after, period, &mut outcome).map(without_charges)
-                }
+                Act::Closed { period, has_statements } => self.close(period, has_statements, &mut outcome),
                 Act::Terms(customer, terms) => {
                     let whose = customer.as_deref().unwrap_or("everyone without terms of its own");
                     let message = format!("in force for {whose}: {}", terms.in_words());
@@ -440,6 +445,8 @@ impl Settlement {
                 Act::Payment(order) => self.receive(&order, &mut outcome).map(without_charges),
                 Act::Credit(order) => self.credit(&order, &mut outcome).map(without_charges),
                 Act::Grant(order) => self.grant(&order, &mut outcome).map(without_charges),
+                Act::WriteOff(order) => self.write_off(&order, &mut outcome).map(without_charges),
+                Act::Exchange(order) => self.exchange(&order, &mut outcome).map(without_charges),
                 Act::Budget(order) => {
                     let message = order.in_words();
                     outcome.budget = Some((self.set_budget(offset, &order), order));
@@ -460,6 +467,16 @@ impl Settlement {
         }
         self.note(&pending);
         Ok(outcome)
+    }
+
+    /// Closes a month for good: issues its documents.
+    fn close(&mut self, period: Month, has_statements: bool, outcome: &mut Outcome) -> Result<Done, PostingError> {
+        let after = self.periods.last_closed();
+        outcome.period = self.periods.close(period);
+        if has_statements {
+            self.state_earnings(Months { after, until: period }, outcome)?;
+        }
+        self.issue(after, period, outcome).map(without_charges)
     }
 
     /// Why an event that could be done by itself cannot be with what it needed.
@@ -557,6 +574,8 @@ fn kind_of(event: &proto::ControlEvent) -> &'static str {
         Some(Wire::Correction(_)) => "correction",
         Some(Wire::Commitment(_)) => "commitment",
         Some(Wire::Grant(_)) => "grant",
+        Some(Wire::WriteOff(_)) => "write_off",
+        Some(Wire::Exchange(_)) => "exchange",
         None => "unknown",
     }
 }

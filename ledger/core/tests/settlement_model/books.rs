@@ -7,6 +7,7 @@ use stempoint_core::charge::{Charge, ChargeKey, PriceId, Side, State};
 use stempoint_core::commitment::TrueUp;
 use stempoint_core::correction::{Correction, Metered, UsagePlace};
 use stempoint_core::names::{Name, Names};
+use stempoint_core::payables::ProviderStatement;
 use stempoint_core::posting::Account;
 use stempoint_core::receivables::{Allocation, Document, Payment};
 use stempoint_core::settlement::{Answer, ChargeFilter, ControlRecord, Need, Outcome, Settlement, Supply};
@@ -17,7 +18,7 @@ use stempoint_schemas::time::{Hour, Month};
 
 use crate::agreed::TrueUpRow;
 use crate::corrected::stored;
-use crate::model::Rated;
+use crate::model::{Rated, StatedRow};
 use crate::scenario::{Place, Row, named_of};
 use crate::watched::AlertRow;
 
@@ -47,6 +48,8 @@ pub struct Books {
     /// Corrections: where the event stands, the control event, and what is
     /// charged since.
     corrections: Vec<(UsagePlace, u64, Option<Metered>)>,
+    /// Providers' statements, with the provider and the currency of each.
+    statements: Vec<(String, String, ProviderStatement)>,
     /// The texts that the receivables have.
     stored_names: Names,
 }
@@ -108,6 +111,7 @@ impl Books {
             true_ups: Vec::new(),
             alerts: Vec::new(),
             corrections: Vec::new(),
+            statements: Vec::new(),
             stored_names: Names::default(),
         }
     }
@@ -232,6 +236,11 @@ impl Books {
             let row = (text(*customer), *first, *period, committed.pico(), billed.pico(), document.clone());
             self.true_ups.push(row);
         }
+        for statement in &outcome.statements {
+            assert_eq!(text(statement.currency), "USD");
+            let (provider, currency) = (text(statement.provider), text(statement.currency));
+            self.statements.push((provider, currency, statement.clone()));
+        }
         for alert in &outcome.alerts {
             self.alerts.push((outcome.control.offset, text(alert.customer), alert.clone()));
         }
@@ -253,8 +262,15 @@ impl Books {
                     Account::CustomerPrepaid(name) => format!("{}/prepaid", text(name)),
                     Account::PlatformPromotions => "platform/promotions".to_owned(),
                     Account::PlatformBreakage => "platform/breakage".to_owned(),
+                    Account::PlatformBadDebt => "platform/bad_debt".to_owned(),
+                    Account::PlatformExchange => "platform/exchange".to_owned(),
+                    Account::TreasuryExchange => "treasury/exchange".to_owned(),
                     Account::PlatformRefunds => "platform/refunds".to_owned(),
                     Account::TreasuryBank => "treasury/bank".to_owned(),
+                };
+                let account = match text(entry.asset).as_str() {
+                    "USD" => account,
+                    other => format!("{other} {account}"),
                 };
                 *self.balances.entry(account).or_insert(0) += posting.amount.pico();
             }
@@ -281,6 +297,11 @@ impl Books {
                 let holder = (names.intern(customer), names.intern("USD"));
                 settlement.restore_adjustment(holder, *period, *amount).unwrap();
             }
+        }
+        for (provider, currency, statement) in &self.statements {
+            let names = settlement.names_mut();
+            let (provider, currency) = (names.intern(provider), names.intern(currency));
+            settlement.restore_statement(&ProviderStatement { provider, currency, ..statement.clone() }).unwrap();
         }
         for changes in &self.receivables {
             let (documents, payment, allocations) = moved(changes, &self.stored_names, settlement.names_mut());
@@ -319,6 +340,16 @@ impl Books {
         let documents = self.receivables.iter().flat_map(|(documents, ..)| documents);
         let text = |name: Name| self.stored_names.text(name).unwrap_or_default().to_owned();
         documents.map(|document| (document.number.clone(), text(document.customer), document.total.pico())).collect()
+    }
+
+    /// Number, provider, month, earnings and what is to be paid of every
+    /// statement, in order.
+    pub fn stated(&self) -> Vec<StatedRow> {
+        let row = |(provider, _, statement): &(String, String, ProviderStatement)| {
+            let ProviderStatement { number, period, earned, total, .. } = statement;
+            (number.clone(), provider.clone(), *period, earned.pico(), total.pico())
+        };
+        self.statements.iter().map(row).collect()
     }
 
     /// The charges added up; what cancels out is left out.

@@ -6,7 +6,8 @@
 //! append-only corrections, exact rounding wherever settlements were cut,
 //! closed months that never change, invoices without gaps that are paid as they
 //! say, terms of commitments that are made up for once, events that are taken
-//! back once, thresholds that are crossed once,
+//! back once, thresholds that are crossed once, debts that are given up and put
+//! back, currencies that never mix, statements that lose nothing to rounding,
 //! answers to repeats and conflicts, and the same books after a restart.
 
 mod adjustments;
@@ -23,7 +24,8 @@ mod watched;
 use proptest::prelude::*;
 use prost::Message;
 use stempoint_core::control::{Act, Waive};
-use stempoint_core::receivables::{CreditOrder, PaymentOrder};
+use stempoint_core::exchange::{ExchangeOrder, Money};
+use stempoint_core::receivables::{CreditOrder, PaymentOrder, WriteOffOrder};
 use stempoint_core::settlement::Answer;
 use stempoint_core::terms::{Tax, Terms};
 use stempoint_schemas::meter::{Dimension, Meter};
@@ -85,7 +87,10 @@ fn play(steps: &[Step]) -> (Books, Model) {
             }
             Step::Closed(number) => {
                 let answer = if model.closed(month(*number)) { Answer::Applied } else { Answer::Refused };
-                assert_eq!(books.handle(&encoded(&id, &Act::Closed(month(*number)))), answer);
+                assert_eq!(
+                    books.handle(&encoded(&id, &Act::Closed { period: month(*number), has_statements: true })),
+                    answer
+                );
             }
             Step::CloseNext => close_next(&mut books, &mut model),
             Step::Terms(customer, entity, per_cent) => {
@@ -99,6 +104,26 @@ fn play(steps: &[Step]) -> (Books, Model) {
             }
             Step::Payment(customer, cents, named) => pay(&mut books, &mut model, (*customer, *cents, *named)),
             Step::Credit(customer, cents, named) => credit(&mut books, &mut model, (*customer, *cents, *named)),
+            Step::WriteOff { which, cents, is_put_back } => {
+                write_off(&mut books, &mut model, (*which, *cents, *is_put_back));
+            }
+            Step::Exchange { to_euro, given, got, rate } => {
+                let (from, to) = if *to_euro { ("USD", "EUR") } else { ("EUR", "USD") };
+                let money = |asset: &str, cents: u32| Money {
+                    asset: asset.to_owned(),
+                    amount: Amount::from_pico(i128::from(cents) * CENT).unwrap(),
+                };
+                let order = ExchangeOrder {
+                    given: money(from, *given),
+                    got: money(to, *got),
+                    rate: rate.map(|rate| Amount::from_pico(i128::from(rate) * 100_000_000).unwrap()),
+                    received_us: 0,
+                    reference: String::new(),
+                };
+                let is_done = model.owed.exchange(*to_euro, *given, *got, *rate);
+                let answer = if is_done { Answer::Applied } else { Answer::Refused };
+                assert_eq!(books.handle(&encoded(&id, &Act::Exchange(order))), answer);
+            }
             Step::Commit(customer, from, spec) => {
                 let order = agreed::order(*customer, month(*from), *spec);
                 let is_done = model.agreed.set(*customer, month(*from), *spec, model.last_closed);
@@ -208,6 +233,23 @@ fn credit(books: &mut Books, model: &mut Model, (customer, cents, which): (u8, O
     }
 }
 
+fn write_off(books: &mut Books, model: &mut Model, (which, cents, is_put_back): (usize, Option<u32>, bool)) {
+    let count = model.owed.invoices.len().max(1);
+    let known = model.owed.invoices.get(which % count).map(|invoice| invoice.number.clone());
+    let invoice = known.unwrap_or_else(|| "INV-999999".to_owned());
+    let amount = cents.map(|cents| i128::from(cents) * CENT);
+    let order = WriteOffOrder {
+        invoice: invoice.clone(),
+        amount: amount.map(|amount| Amount::from_pico(amount).unwrap()),
+        is_put_back,
+        reason: "nobody is there".to_owned(),
+    };
+    let is_done = model.owed.write_off(&invoice, amount, is_put_back);
+    let id = format!("event-{}", books.controls.len());
+    let answer = if is_done { Answer::Applied } else { Answer::Refused };
+    assert_eq!(books.handle(&encoded(&id, &Act::WriteOff(order))), answer);
+}
+
 /// Begins to close the next month, unless that was done, waives what it waits
 /// for, and closes it.
 fn close_next(books: &mut Books, model: &mut Model) {
@@ -225,7 +267,7 @@ fn close_next(books: &mut Books, model: &mut Model) {
         send(Act::Waive(Waive { meter: Meter::ALL[meter], period, matches: Vec::new(), reason }));
         model.waive(meter, period, None);
     }
-    send(Act::Closed(period));
+    send(Act::Closed { period, has_statements: true });
     assert!(model.closed(period));
 }
 
@@ -251,6 +293,7 @@ fn agree(books: &Books, model: &Model) {
     assert_eq!(accounts, model.balances());
     assert_eq!(books.net(), model.charges());
     assert_eq!(books.issued(), model.owed.issued);
+    assert_eq!(books.stated(), model.stated);
     assert_eq!(books.true_ups, model.agreed.true_ups);
     assert_eq!(books.alerts(), model.watched.alerts);
     for invoice in &model.owed.invoices {

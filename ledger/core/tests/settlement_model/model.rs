@@ -10,7 +10,7 @@ use stempoint_schemas::time::Month;
 use crate::adjustments::{Adjustments, UsedKey};
 use crate::agreed::{Agreed, TrueUpRow};
 use crate::corrected::Sent;
-use crate::owed::Owed;
+use crate::owed::{self, Owed};
 use crate::scenario::{BookSpec, Place, PriceSpec, Row};
 use crate::watched::{Totals, Watched};
 
@@ -55,7 +55,15 @@ pub struct Model {
     /// What charge models added so far.
     adjustments: Adjustments,
     pub watched: Watched,
+    /// The providers' statements, in order.
+    pub stated: Vec<StatedRow>,
+    /// What each provider earned in closed months, and what of it was stated
+    /// to be paid.
+    earnings: BTreeMap<String, (i128, i128)>,
 }
+
+/// Number, provider, month, earnings and what is to be paid of a statement.
+pub type StatedRow = (String, String, Month, i128, i128);
 
 impl Model {
     fn rate(books: &[BookSpec], row: &Row, meter: usize) -> Rated {
@@ -174,6 +182,7 @@ impl Model {
     pub fn closed(&mut self, month: Month) -> bool {
         let is_done = self.closing == Some(month) && self.unrated_up_to(month).is_empty();
         if is_done {
+            self.state(month);
             self.issue(month);
             self.owed.grants.end(month);
             (self.closing, self.last_closed) = (None, Some(month));
@@ -232,6 +241,39 @@ impl Model {
             *billed.entry(of.clone()).or_default() += amount;
         }
         billed
+    }
+
+    /// What each provider's months earned, in 10^-12.
+    fn earned(&self) -> BTreeMap<(Month, String), i128> {
+        let mut keys: BTreeMap<(Place, Month, usize, usize), i128> = BTreeMap::new();
+        for ((place, (_, month), rated), quantity) in self.charges() {
+            if let (Side::Provider, Rated::At(book, position)) = (place.0, rated) {
+                *keys.entry((place, month, book, position)).or_default() += quantity;
+            }
+        }
+        let mut earned = BTreeMap::new();
+        for ((place, month, book, position), quantity) in keys {
+            *earned.entry((month, place.1)).or_default() +=
+                self.price(book, position, self.share(book, position), quantity);
+        }
+        earned
+    }
+
+    /// States what providers earned in a month and those before it that were
+    /// never closed: what is paid so far is what was earned so far, in cents.
+    fn state(&mut self, month: Month) {
+        for ((of, provider), amount) in self.earned() {
+            if amount == 0 || of > month || self.last_closed.is_some_and(|last| of <= last) {
+                continue;
+            }
+            let entity = self.owed.terms_of(&provider).0;
+            let number = self.stated.iter().filter(|row| row.0.starts_with(&format!("{entity}-S-"))).count() + 1;
+            let (earned, paid) = self.earnings.entry(provider.clone()).or_default();
+            *earned += amount;
+            let total = owed::in_cents(*earned - *paid);
+            *paid += total;
+            self.stated.push((format!("{entity}-S-{number:06}"), provider, of, amount, total));
+        }
     }
 
     /// Looks at all budgets after a control event.

@@ -19,6 +19,7 @@ pub struct Owing {
     pub open: i128,
     tax: i128,
     credited: i128,
+    given_up: i128,
 }
 
 /// All of it; amounts in 10^-12.
@@ -38,6 +39,9 @@ pub struct Owed {
     agreed: i128,
     pub grants: Grants,
     bank: i128,
+    bad_debt: i128,
+    /// What exchanges did to each account.
+    exchanged: BTreeMap<String, i128>,
 }
 
 /// A fraction, half away from zero.
@@ -45,8 +49,13 @@ fn round(numerator: i128, denominator: i128) -> i128 {
     (2 * numerator + numerator.signum() * denominator) / (2 * denominator)
 }
 
+/// Rounded to whole cents.
+pub fn in_cents(amount: i128) -> i128 {
+    round(amount, CENT) * CENT
+}
+
 impl Owed {
-    fn terms_of(&self, customer: &str) -> (String, i128) {
+    pub fn terms_of(&self, customer: &str) -> (String, i128) {
         let own = self.terms.get(&Some(customer.to_owned()));
         own.or_else(|| self.terms.get(&None)).cloned().unwrap_or_else(|| ("INV".to_owned(), 0))
     }
@@ -76,7 +85,7 @@ impl Owed {
         if total > 0 {
             let open = total - self.grants.pay(customer, period, total);
             let customer = customer.to_owned();
-            self.invoices.push(Owing { number: number.clone(), customer, total, open, tax, credited: 0 });
+            self.invoices.push(Owing { number: number.clone(), customer, total, open, tax, credited: 0, given_up: 0 });
         } else {
             *self.pots.entry(customer.to_owned()).or_default() -= total;
         }
@@ -93,7 +102,7 @@ impl Owed {
     /// What can still be taken back of an invoice.
     pub fn left(&self, number: &str) -> i128 {
         let found = self.invoices.iter().find(|invoice| invoice.number == number);
-        found.map_or(0, |invoice| invoice.total - invoice.credited)
+        found.map_or(0, |invoice| invoice.total - invoice.credited - invoice.given_up)
     }
 
     pub fn credit(&mut self, customer: &str, amount: i128, named: Option<&str>) {
@@ -110,6 +119,43 @@ impl Owed {
         self.issued.push((number, customer.to_owned(), -amount));
         *self.pots.entry(customer.to_owned()).or_default() += amount;
         self.empty(customer, named);
+    }
+
+    /// Gives up what is open of an invoice, or puts it back; false where that may not be.
+    pub fn write_off(&mut self, number: &str, amount: Option<i128>, is_put_back: bool) -> bool {
+        let Some(invoice) = self.invoices.iter_mut().find(|invoice| invoice.number == number) else { return false };
+        let left = if is_put_back { invoice.given_up } else { invoice.open };
+        let amount = amount.unwrap_or(left);
+        if amount == 0 || amount > left {
+            return false;
+        }
+        let given_up = if is_put_back { -amount } else { amount };
+        invoice.given_up += given_up;
+        invoice.open -= given_up;
+        self.bad_debt += given_up;
+        let customer = invoice.customer.clone();
+        self.empty(&customer, None);
+        true
+    }
+
+    /// One currency for the other; false where that may not be. The rate is in 10^-4.
+    pub fn exchange(&mut self, to_euro: bool, given: u32, got: u32, rate: Option<u32>) -> bool {
+        if given == 0 || got == 0 || rate == Some(0) {
+            return false;
+        }
+        let (from, to) = if to_euro { ("", "EUR ") } else { ("EUR ", "") };
+        let (given, got) = (i128::from(given) * CENT, i128::from(got) * CENT);
+        let worth = rate.map_or(got, |rate| given * i128::from(rate) / 10_000);
+        for (asset, account, amount) in [
+            (from, "treasury/bank", -given),
+            (from, "treasury/exchange", given),
+            (to, "treasury/bank", got),
+            (to, "treasury/exchange", -worth),
+            (to, "platform/exchange", worth - got),
+        ] {
+            *self.exchanged.entry(format!("{asset}{account}")).or_default() += amount;
+        }
+        true
     }
 
     /// Pays what is open, the named invoice before all others.
@@ -139,10 +185,14 @@ impl Owed {
             ("platform/tax", self.tax),
             ("platform/rounding", self.rounding),
             ("platform/refunds", self.refunds),
+            ("platform/bad_debt", self.bad_debt),
             ("platform/revenue", -self.agreed),
             ("treasury/bank", self.bank),
         ] {
             add(account.to_owned(), amount);
+        }
+        for (account, amount) in &self.exchanged {
+            add(account.clone(), *amount);
         }
     }
 }

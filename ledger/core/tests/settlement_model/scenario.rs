@@ -89,6 +89,19 @@ pub enum Step {
     Payment(u8, u32, Option<usize>),
     /// A customer gets so many cents back, or all, perhaps of an invoice.
     Credit(u8, Option<u32>, Option<usize>),
+    /// So many cents of an invoice, or all that is left, are given up, or put back.
+    WriteOff {
+        which: usize,
+        cents: Option<u32>,
+        is_put_back: bool,
+    },
+    /// So many cents are changed for so many of the other currency, at a rate in 10^-4 or at that.
+    Exchange {
+        to_euro: bool,
+        given: u32,
+        got: u32,
+        rate: Option<u32>,
+    },
     /// A customer's commitment is set from a month on, or ended.
     Commit(u8, i32, Option<CommitSpec>),
     /// A customer gets a grant.
@@ -186,6 +199,16 @@ fn terms_step() -> impl Strategy<Value = Step> {
         .prop_map(|(customer, entity, per_cent)| Step::Terms(customer, entity, per_cent))
 }
 
+fn write_off_step() -> impl Strategy<Value = Step> {
+    (any::<usize>(), prop::option::weighted(0.6, 0..80_u32), any::<bool>())
+        .prop_map(|(which, cents, is_put_back)| Step::WriteOff { which, cents, is_put_back })
+}
+
+fn exchange_step() -> impl Strategy<Value = Step> {
+    (any::<bool>(), 0..500_u32, 0..500_u32, prop::option::of(0..20_000_u32))
+        .prop_map(|(to_euro, given, got, rate)| Step::Exchange { to_euro, given, got, rate })
+}
+
 pub fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
         4 => prop::collection::vec(row(), 0..12).prop_map(Step::Settle),
@@ -200,6 +223,8 @@ pub fn step() -> impl Strategy<Value = Step> {
             .prop_map(|(customer, cents, named)| Step::Payment(customer, cents, named)),
         2 => (0..3_u8, prop::option::of(0..200_u32), prop::option::of(any::<usize>()))
             .prop_map(|(customer, cents, named)| Step::Credit(customer, cents, named)),
+        1 => write_off_step(),
+        1 => exchange_step(),
         2 => budget_step(),
         1 => commit_step(),
         1 => grant_step(),
@@ -306,6 +331,8 @@ pub fn owed_step() -> impl Strategy<Value = Step> {
             .prop_map(|(customer, cents, named)| Step::Payment(customer, cents, named)),
         3 => (0..2_u8, prop::option::weighted(0.8, 1..60_u32), invoice())
             .prop_map(|(customer, cents, named)| Step::Credit(customer, cents, named)),
+        3 => write_off_step(),
+        1 => exchange_step(),
         4 => grant_step(),
         1 => book().prop_map(Step::Book),
         2 => any::<bool>().prop_map(|from_checkpoint| Step::Restart { from_checkpoint }),

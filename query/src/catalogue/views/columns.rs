@@ -141,8 +141,9 @@ pub(super) const INVOICE_STATUS: Columns = &[
     ("total", "What is to be paid; negative for a credit note."),
     ("paid", "What payments and grants settled of it."),
     ("credited", "What credit notes settled of it."),
+    ("written_off", "What was given up of it as bad debt."),
     ("open", "What is still to be paid; 0 for a credit note."),
-    ("status", "finalized, paid, or void where all of it was taken back; issued for a credit note."),
+    ("status", "finalized, paid, void where all of it was taken back, or written off; issued for a credit note."),
     ("issued_at", "When it was issued (UTC)."),
     ("due_at", "When it is to be paid (UTC); null for a credit note."),
 ];

@@ -9,10 +9,10 @@ use maud::{DOCTYPE, Markup, PreEscaped, html};
 use stempoint_schemas::meter::{Dimension, Meter};
 use stempoint_schemas::profile::{Item, Profile};
 
-use super::words::{Words, rounding, words};
+use super::words::{Words, before_total, rounding, words};
 use crate::documents::currency::minor_units;
 use crate::documents::figures::{
-    adjustment, day, days, grouped, lacking, meter_label, moment, per, percent, since, tax_label, units,
+    adjustment, day, days, grouped, lacking, meter_label, moment, per, percent, since, units,
 };
 use crate::documents::letterhead::Letterhead;
 use crate::documents::statement::{Kind, Line, Statement};
@@ -209,17 +209,14 @@ fn dimensions(dimensions: &[(Dimension, String)]) -> Markup {
 
 fn sums(statement: &Statement, words: &Words) -> Markup {
     let places = minor_units(&statement.currency);
-    let (subtotal, tax, total) = (
-        statement.subtotal.with_places(places),
-        statement.tax.with_places(places),
-        statement.total.with_places(places),
-    );
-    let figures = Figures::new([subtotal.clone(), tax.clone(), total.clone()].into_iter(), places);
+    let before: Vec<(String, String)> =
+        before_total(statement).into_iter().map(|(name, amount)| (name, amount.with_places(places))).collect();
+    let total = statement.total.with_places(places);
+    let figures = Figures::new(before.iter().map(|(_, amount)| amount.clone()).chain([total.clone()]), places);
     html! {
         section.sums {
             table {
-                tr { th { "Subtotal" } td.figure { (figures.show(&subtotal)) } }
-                tr { th { (tax_label(statement)) } td.figure { (figures.show(&tax)) } }
+                @for (name, amount) in &before { tr { th { (name) } td.figure { (figures.show(amount)) } } }
                 tr.total { th { (words.total) " (" (statement.currency) ")" } td.figure { (figures.show(&total)) } }
             }
             @if let Some(rounding) = rounding(statement) { p.rounding { (rounding) } }

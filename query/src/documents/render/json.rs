@@ -39,6 +39,9 @@ struct Document<'a> {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     unrated: Vec<UnratedLine<'a>>,
     subtotal: String,
+    /// Only there in a provider's statement that was issued.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    carried: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     tax_name: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -135,6 +138,7 @@ pub(crate) fn render(statement: &Statement, letterhead: &Letterhead) -> String {
         lines: lines(statement),
         unrated: statement.unrated.iter().map(unrated).collect(),
         subtotal: statement.subtotal.to_string(),
+        carried: statement.carried.map(|carried| carried.to_string()),
         tax_name: tax_terms.map(|tax| tax.name.as_str()),
         tax_rate: tax_terms.map(|tax| tax.rate.to_string()),
         tax: statement.tax.with_places(places),

@@ -8,9 +8,10 @@ use std::fmt::Write as _;
 use stempoint_schemas::money::Amount;
 use stempoint_schemas::profile::{Item, Profile};
 
+use super::words::before_total;
 use crate::documents::currency::minor_units;
 use crate::documents::figures::{
-    day, days, dimensions, grouped, lacking, per, percent, short_moment, since, tax_label, units, what,
+    day, days, dimensions, grouped, lacking, per, percent, short_moment, since, units, what,
 };
 use crate::documents::letterhead::Letterhead;
 use crate::documents::statement::{Kind, Line, Statement};
@@ -51,7 +52,8 @@ fn heading(statement: &Statement, letterhead: &Letterhead, text: &mut String) {
             (format!("CREDIT NOTE {}", issued.number), "Customer")
         }
         (Kind::Invoice, Some(issued)) => (format!("INVOICE {}", issued.number), "Customer"),
-        (Kind::Earnings, _) => ("STATEMENT OF EARNINGS (draft, not finalised)".to_owned(), "Provider"),
+        (Kind::Earnings, None) => ("STATEMENT OF EARNINGS (draft, not finalised)".to_owned(), "Provider"),
+        (Kind::Earnings, Some(issued)) => (format!("STATEMENT OF EARNINGS {}", issued.number), "Provider"),
     };
     let period = format!("{} ({}, UTC)", statement.period, days(statement.period));
     let mut facts = party(role, &statement.party, statement.profile.as_ref());
@@ -101,8 +103,8 @@ fn lines(statement: &Statement, text: &mut String) {
     let of = |cell: fn(&Line) -> String| {
         statement.lines.iter().map(cell).chain(true_up.map(|_| String::new())).collect::<Vec<String>>()
     };
-    let tax = printable(&tax_label(statement));
-    let sums = [("Subtotal", statement.subtotal), (tax.as_str(), statement.tax), ("Total", statement.total)];
+    let mut sums = before_total(statement);
+    sums.push(("Total".to_owned(), statement.total));
     let mut amounts: Vec<String> = statement.amounts().map(shown).collect();
     let count = amounts.len();
     amounts.extend(sums.iter().map(|(_, amount)| shown(*amount)));
@@ -146,7 +148,7 @@ fn lines(statement: &Statement, text: &mut String) {
         all.push(rule);
     }
     for ((name, _), amount) in sums.iter().zip(&amounts[count..]) {
-        let name = format!("{name} {}", statement.currency);
+        let name = format!("{} {}", printable(name), statement.currency);
         let before = (width + 2).saturating_sub(amount.chars().count() + 2);
         all.push(format!("{name:>before$}  {amount}").trim_end().to_owned());
     }

@@ -1,5 +1,8 @@
 //! What the documents call things.
 
+use stempoint_schemas::money::Amount;
+
+use crate::documents::figures::tax_label;
 use crate::documents::statement::{Kind, Statement};
 
 /// The words that differ from document to document.
@@ -28,16 +31,28 @@ pub(super) fn words(statement: &Statement) -> Words {
         Kind::Earnings => Words {
             title: "Statement of earnings",
             party: "Provider",
-            total: "Total earned",
+            total: if statement.carried.is_some() { "To be paid" } else { "Total earned" },
             appendix: "How every amount can be recomputed",
         },
     }
+}
+
+/// What stands between the lines and the total.
+pub(super) fn before_total(statement: &Statement) -> Vec<(String, Amount)> {
+    let carried = statement.carried.filter(|carried| *carried != Amount::ZERO);
+    let mut sums = vec![("Subtotal".to_owned(), statement.subtotal)];
+    sums.extend(carried.map(|carried| ("Carried over".to_owned(), carried)));
+    sums.push((tax_label(statement), statement.tax));
+    sums
 }
 
 /// What is rounded, where that shows.
 pub(super) fn rounding(statement: &Statement) -> Option<&'static str> {
     if statement.tax_terms.is_some() {
         return Some("Lines are exact. The net amount and the tax are each rounded once, half away from zero.");
+    }
+    if statement.carried.is_some() {
+        return Some("Lines are exact. Only the total is rounded; what that leaves is carried to the next statement.");
     }
     let is_rounded = statement.subtotal != statement.total;
     is_rounded.then_some("Lines are exact. Only the total is rounded, half away from zero.")

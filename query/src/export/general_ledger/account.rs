@@ -45,8 +45,9 @@ const fn own(
     Kind { role, name, has_party: false, code, class, title }
 }
 
-const KINDS: [Kind; 12] = [
+const KINDS: [Kind; 15] = [
     own("treasury", "bank", "1000", ASSETS, "Bank"),
+    own("treasury", "exchange", "1100", ASSETS, "Exchange"),
     of_party("customer", "receivable", "1200", ASSETS, "Receivable"),
     of_party("provider", "payable", "2000", LIABILITIES, "Payable"),
     of_party("customer", "credit", "2100", LIABILITIES, "Credit"),
@@ -54,8 +55,10 @@ const KINDS: [Kind; 12] = [
     own("platform", "tax", "2200", LIABILITIES, "Tax"),
     own("platform", "revenue", "4000", INCOME, "Revenue"),
     own("platform", "breakage", "4100", INCOME, "Breakage"),
+    own("platform", "exchange", "4200", INCOME, "Exchange-gains"),
     own("platform", "refunds", "4900", INCOME, "Refunds"),
     own("platform", "promotions", "6100", EXPENSES, "Promotions"),
+    own("platform", "bad_debt", "6200", EXPENSES, "Bad-debt"),
     own("platform", "rounding", "6900", EXPENSES, "Rounding"),
     own("export", "rounding", "6990", EXPENSES, "Export-rounding"),
 ];

@@ -72,7 +72,9 @@ pub(super) async fn groups(session: &Session, period: Month) -> Result<Vec<Group
          FROM journal LEFT JOIN (\
          SELECT number, kind, customer AS party FROM invoices \
          UNION ALL SELECT payment AS number, 'payment' AS kind, customer AS party FROM payments \
-         UNION ALL SELECT name AS number, 'grant' AS kind, customer AS party FROM grants\
+         UNION ALL SELECT name AS number, 'grant' AS kind, customer AS party FROM grants \
+         UNION ALL SELECT DISTINCT source AS number, 'write_off' AS kind, customer AS party FROM allocations \
+         WHERE source LIKE 'write-off-%'\
          ) AS documents ON documents.number = journal.document \
          WHERE effective_at >= TIMESTAMP '{}' AND effective_at < TIMESTAMP '{}' \
          GROUP BY day, event, document, kind, party, account, asset \

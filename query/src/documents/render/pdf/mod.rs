@@ -32,9 +32,9 @@ use self::sums::Sum;
 use self::text::{FAINT, RULE, Span, Style, fitted};
 use stempoint_schemas::profile::{Item, Profile};
 
-use super::words::{Words, rounding, words};
+use super::words::{Words, before_total, rounding, words};
 use crate::documents::currency::minor_units;
-use crate::documents::figures::{day, days, grouped, tax_label};
+use crate::documents::figures::{day, days, grouped};
 use crate::documents::letterhead::Letterhead;
 use crate::documents::statement::{Kind, Statement};
 
@@ -110,15 +110,10 @@ fn totals(statement: &Statement, words: &Words) -> page::Block {
     let number =
         |amount: stempoint_schemas::money::Amount| grouped(&amount.with_places(minor_units(&statement.currency)));
     let sum = |label: String, amount, is_total| Sum { label, number: number(amount), is_total };
-    sums::sums(
-        &[
-            sum("Subtotal".to_owned(), statement.subtotal, false),
-            sum(text::visible(&tax_label(statement)), statement.tax, false),
-            sum(format!("{} ({})", words.total, statement.currency), statement.total, true),
-        ],
-        minor_units(&statement.currency) as usize,
-        rounding(statement),
-    )
+    let mut all: Vec<Sum> =
+        before_total(statement).into_iter().map(|(name, amount)| sum(text::visible(&name), amount, false)).collect();
+    all.push(sum(format!("{} ({})", words.total, statement.currency), statement.total, true));
+    sums::sums(&all, minor_units(&statement.currency) as usize, rounding(statement))
 }
 
 /// The head of the pages after the first, and the foot of all.

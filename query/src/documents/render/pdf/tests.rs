@@ -40,6 +40,7 @@ fn statement(kind: Kind, party: &str, lines: Vec<Line>) -> Statement {
         issued: None,
         profile: None,
         subtotal: Amount::parse("12.345").unwrap(),
+        carried: None,
         tax_terms: None,
         tax: Amount::ZERO,
         total: Amount::parse("12.35").unwrap(),

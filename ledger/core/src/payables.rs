@@ -1,0 +1,121 @@
+//! What providers earned in months that are closed: numbered statements, by
+//! which the platform bills itself in their name.
+//!
+//! Invariants: the numbers of an entity's statements have no gap, in the order
+//! of settlement; what the statements of a provider say is to be paid differs
+//! from the exact sum of what it earned by what is carried to the next one, at
+//! most half a cent (8).
+
+use std::collections::BTreeMap;
+
+use hashbrown::HashMap;
+use stempoint_schemas::currency::minor_units;
+use stempoint_schemas::money::{Amount, Overflow};
+use stempoint_schemas::time::Month;
+
+use crate::names::{Name, Names};
+use crate::posting::Sums;
+use crate::receivables::{Holder, Issuing};
+use crate::terms::TermsBook;
+
+/// What a provider earned in a month.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ProviderStatement {
+    /// Its number, for example `INV-S-000012`.
+    pub number: String,
+    /// The code of the legal entity that issued it.
+    pub entity: String,
+    /// Whose it is.
+    pub provider: Name,
+    /// The currency.
+    pub currency: Name,
+    /// The month.
+    pub period: Month,
+    /// The exact sum of its lines.
+    pub earned: Amount,
+    /// What the rounding of the statements before it left, exactly.
+    pub carried: Amount,
+    /// What is to be paid: both, in whole cents.
+    pub total: Amount,
+    /// When it was issued: the log's record time, microseconds.
+    pub issued_us: i64,
+}
+
+/// All statements so far.
+#[derive(Debug, Clone, Default)]
+pub struct Payables {
+    /// The last number of each entity.
+    numbers: BTreeMap<String, u64>,
+    /// What a provider's statements in a currency left to the next one.
+    carried: HashMap<Holder, Amount, foldhash::fast::RandomState>,
+}
+
+/// What sets the numbers of statements apart from those of invoices.
+const SERIES: &str = "-S-";
+
+impl Payables {
+    /// Issues the statements of a month: one for each provider and currency
+    /// with earnings, in the order of the providers' names.
+    ///
+    /// # Errors
+    /// [`Overflow`] where a sum leaves the range of money.
+    pub fn issue(
+        &mut self,
+        earned: &Sums,
+        terms: &TermsBook,
+        names: &Names,
+        issuing: Issuing,
+    ) -> Result<Vec<ProviderStatement>, Overflow> {
+        let text = |name: Name| names.text(name).unwrap_or_default();
+        let in_order: BTreeMap<(&str, &str), (Holder, Amount)> =
+            earned.iter().map(|(&holder, &sum)| ((text(holder.0), text(holder.1)), (holder, sum))).collect();
+        let mut statements = Vec::new();
+        for ((_, currency), ((provider, asset), earned)) in in_order {
+            if earned == Amount::ZERO {
+                continue;
+            }
+            let carried = self.carried.get(&(provider, asset)).copied().unwrap_or_default();
+            let entity = terms.of(provider).entity.clone();
+            let statement = ProviderStatement {
+                number: self.next_number(&entity),
+                entity,
+                provider,
+                currency: asset,
+                period: issuing.period,
+                earned,
+                carried,
+                total: carried.plus(earned)?.rounded(minor_units(currency)),
+                issued_us: issuing.recorded_us,
+            };
+            self.carry(&statement)?;
+            statements.push(statement);
+        }
+        Ok(statements)
+    }
+
+    /// Takes up a statement that was issued before a restart.
+    ///
+    /// # Errors
+    /// [`Overflow`] where a sum leaves the range of money.
+    pub fn restore(&mut self, statement: &ProviderStatement) -> Result<(), Overflow> {
+        if let Some((entity, number)) = statement.number.rsplit_once(SERIES)
+            && let Ok(number) = number.parse::<u64>()
+        {
+            let last = self.numbers.entry(entity.to_owned()).or_default();
+            *last = number.max(*last);
+        }
+        self.carry(statement)
+    }
+
+    fn carry(&mut self, statement: &ProviderStatement) -> Result<(), Overflow> {
+        let left = statement.carried.plus(statement.earned)?.minus(statement.total)?;
+        self.carried.insert((statement.provider, statement.currency), left);
+        Ok(())
+    }
+
+    fn next_number(&mut self, entity: &str) -> String {
+        let last = self.numbers.entry(entity.to_owned()).or_default();
+        *last += 1;
+        format!("{entity}{SERIES}{last:06}")
+    }
+}
