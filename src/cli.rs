@@ -27,7 +27,7 @@ pub use exports::{DatasetFormat, FocusArgs, FocusCommand, GeneralLedgerArgs, Gen
 pub use format::{DocumentFormat, RowFormat, RowsOfCustomer};
 pub use grant::{GrantAddArgs, GrantCommand};
 pub use money::{
-    AccountsArgs, BalanceArgs, CreditArgs, ExchangeAddArgs, ExchangeCommand, InvoicesArgs, InvoicesCommand,
+    AccountsArgs, BalanceArgs, BankArgs, CreditArgs, ExchangeAddArgs, ExchangeCommand, InvoicesArgs, InvoicesCommand,
     InvoicesListArgs, InvoicesWriteArgs, PaymentArgs, PaymentCommand, TermsCommand, WriteOffArgs,
 };
 pub use profile::{ProfileCommand, ProfileSetArgs};

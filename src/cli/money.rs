@@ -89,6 +89,14 @@ pub struct PaymentArgs {
     /// The invoice that is paid first.
     #[arg(long, value_name = "NUMBER")]
     pub invoice: Option<String>,
+    /// What the bank knows of it.
+    #[command(flatten)]
+    pub bank: BankArgs,
+}
+
+/// What a bank knows of money that moved.
+#[derive(Debug, Args)]
+pub struct BankArgs {
     /// When the bank had it (RFC 3339) [default: now].
     #[arg(long, value_name = "TIME")]
     pub received: Option<String>,
@@ -168,15 +176,9 @@ pub struct ExchangeAddArgs {
     /// What one unit of what was given is worth, in the currency that was got [default: what was got for it].
     #[arg(long)]
     pub rate: Option<String>,
-    /// When the bank had it (RFC 3339) [default: now].
-    #[arg(long, value_name = "TIME")]
-    pub received: Option<String>,
-    /// What the bank says of it.
-    #[arg(long, default_value = "")]
-    pub reference: String,
-    /// The bank's id of it, so that it counts once [default: a random one].
-    #[arg(long, requires = "received")]
-    pub id: Option<String>,
+    /// What the bank knows of it.
+    #[command(flatten)]
+    pub bank: BankArgs,
 }
 
 /// Options of `invoices`.

@@ -3,7 +3,6 @@
 use anyhow::Result;
 use stempoint_core::control::Act;
 use stempoint_core::exchange::{ExchangeOrder, Money};
-use stempoint_schemas::time::Instant;
 
 use super::{payment, sql};
 use crate::access::Access;
@@ -26,7 +25,7 @@ pub fn run(context: &Context, command: &ExchangeCommand) -> Result<()> {
         ExchangeCommand::Add(args) => {
             let act = Act::Exchange(order(args)?);
             let access = Access::open(context)?;
-            let done = payment::send(&access, args.id.as_deref(), &act);
+            let done = payment::send(&access, args.bank.id.as_deref(), &act);
             access.report(done)
         }
         ExchangeCommand::List { format } => sql::print(context, LIST, *format, None),
@@ -35,10 +34,6 @@ pub fn run(context: &Context, command: &ExchangeCommand) -> Result<()> {
 
 /// What the arguments say; settlement checks it.
 fn order(args: &ExchangeAddArgs) -> Result<ExchangeOrder> {
-    let received = match &args.received {
-        Some(text) => Instant::parse(text)?,
-        None => payment::now()?,
-    };
     let money = |amount: &str, asset: &str| -> Result<Money> {
         Ok(Money { asset: asset.to_owned(), amount: payment::amount(amount)? })
     };
@@ -46,7 +41,7 @@ fn order(args: &ExchangeAddArgs) -> Result<ExchangeOrder> {
         given: money(&args.given, &args.given_currency)?,
         got: money(&args.got, &args.got_currency)?,
         rate: args.rate.as_deref().map(payment::amount).transpose()?,
-        received_us: received.us(),
-        reference: args.reference.clone(),
+        received_us: payment::received(&args.bank)?.us(),
+        reference: args.bank.reference.clone(),
     })
 }

@@ -13,7 +13,7 @@ use stempoint_schemas::time::Instant;
 
 use super::sql;
 use crate::access::Access;
-use crate::cli::{CreditArgs, PaymentArgs, PaymentCommand, WriteOffArgs};
+use crate::cli::{BankArgs, CreditArgs, PaymentArgs, PaymentCommand, WriteOffArgs};
 use crate::context::Context;
 
 /// Whose ids `--id` names.
@@ -37,21 +37,25 @@ pub fn run(context: &Context, command: &PaymentCommand) -> Result<()> {
 }
 
 fn add(context: &Context, args: &PaymentArgs) -> Result<()> {
-    let received = match &args.received {
-        Some(text) => Instant::parse(text)?,
-        None => now()?,
-    };
     let act = Act::Payment(PaymentOrder {
         customer: args.customer.clone(),
         currency: args.currency.clone(),
         amount: amount(&args.amount)?,
-        received_us: received.us(),
+        received_us: received(&args.bank)?.us(),
         invoice: args.invoice.clone(),
-        reference: args.reference.clone(),
+        reference: args.bank.reference.clone(),
     });
     let access = Access::open(context)?;
-    let done = send(&access, args.id.as_deref(), &act);
+    let done = send(&access, args.bank.id.as_deref(), &act);
     access.report(done)
+}
+
+/// When the bank had the money.
+pub(super) fn received(bank: &BankArgs) -> Result<Instant> {
+    match &bank.received {
+        Some(text) => Ok(Instant::parse(text)?),
+        None => now(),
+    }
 }
 
 /// Sends an act; of those with the same id one counts.

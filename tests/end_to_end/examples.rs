@@ -36,7 +36,7 @@ const FROZEN: [(&str, &str); 20] = [
     ("settle/v1.json", "e927fc0680146a0884fc0b8cd76f48d304077761158558322f5a808b55d8a200"),
     ("terms/v1.json", "566f40c4955568a7ca3bfe3d0c917366533a792eaaca1795713555bd3c615fe3"),
     ("waive/v1.json", "0a1f3bd30388cb5cc9e46c8099e1743b60ce2181f376846f258e71dc0a0bffe4"),
-    ("write_off/v1.json", "fa4e50e7af36c19d35687be8d70add8924d520208e7a139babd8e0624aaf7a28"),
+    ("write_off/v1.json", "3e3c9b936e466e0228db4734319f6bb87da60f653ba29b704513372b05ca0595"),
 ];
 
 /// The files by their names, for example `api_call/v1.json`.
