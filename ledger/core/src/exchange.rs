@@ -9,8 +9,8 @@ use stempoint_schemas::event::is_plain_text;
 use stempoint_schemas::money::{Amount, Overflow, Price, Quantity, Share};
 
 use crate::names::Name;
-use crate::posting::{Account, Entry, Posting};
-use crate::receivables::{check_amount, check_received};
+use crate::posting::{Account, Entry};
+use crate::receivables::{Postings, check_amount, check_received, entry};
 
 /// An amount of an asset.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -83,27 +83,15 @@ impl ExchangeOrder {
     /// # Errors
     /// [`Overflow`] where an amount leaves the range of money.
     pub fn entries(&self, offset: u64, effective_us: i64, assets: (Name, Name)) -> Result<Vec<Entry>, Overflow> {
-        let gain = self.gain()?;
-        let given =
-            [(Account::TreasuryBank, self.given.amount.negated()), (Account::TreasuryExchange, self.given.amount)];
-        let got = [
-            (Account::PlatformExchange, gain.negated()),
-            (Account::TreasuryBank, self.got.amount),
-            (Account::TreasuryExchange, self.value()?.negated()),
-        ];
-        let entry = |asset: Name, amounts: &[(Account, Amount)]| Entry {
-            price: None,
-            period: None,
-            document: Some(format!("exchange-{offset}")),
-            asset,
-            effective_us,
-            postings: amounts
-                .iter()
-                .filter(|(_, amount)| *amount != Amount::ZERO)
-                .map(|(account, amount)| Posting::of_money(*account, *amount))
-                .collect(),
-        };
-        Ok(vec![entry(assets.0, &given), entry(assets.1, &got)])
+        let document = format!("exchange-{offset}");
+        let (mut given, mut got) = (Postings::new(), Postings::new());
+        given.add(Account::TreasuryBank, self.given.amount.negated())?;
+        given.add(Account::TreasuryExchange, self.given.amount)?;
+        got.add(Account::TreasuryBank, self.got.amount)?;
+        got.add(Account::TreasuryExchange, self.value()?.negated())?;
+        got.add(Account::PlatformExchange, self.gain()?.negated())?;
+        let given = entry(document.clone(), assets.0, effective_us, given);
+        Ok(vec![given, entry(document, assets.1, effective_us, got)])
     }
 
     /// For people.

@@ -16,6 +16,7 @@ pub mod control;
 pub mod correction;
 pub mod exchange;
 pub mod names;
+mod numbering;
 mod order;
 pub mod payables;
 pub mod period;

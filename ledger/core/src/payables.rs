@@ -14,6 +14,7 @@ use stempoint_schemas::money::{Amount, Overflow};
 use stempoint_schemas::time::Month;
 
 use crate::names::{Name, Names};
+use crate::numbering::Numbers;
 use crate::posting::Sums;
 use crate::receivables::{Holder, Issuing};
 use crate::terms::TermsBook;
@@ -44,14 +45,14 @@ pub struct ProviderStatement {
 /// All statements so far.
 #[derive(Debug, Clone, Default)]
 pub struct Payables {
-    /// The last number of each entity.
-    numbers: BTreeMap<String, u64>,
+    numbers: Numbers,
     /// What a provider's statements in a currency left to the next one.
     carried: HashMap<Holder, Amount, foldhash::fast::RandomState>,
 }
 
-/// What sets the numbers of statements apart from those of invoices.
-const SERIES: &str = "-S-";
+/// What sets the numbers of an entity's statements apart from those of its
+/// invoices.
+const SERIES: &str = "-S";
 
 impl Payables {
     /// Issues the statements of a month: one for each provider and currency
@@ -77,7 +78,7 @@ impl Payables {
             let carried = self.carried.get(&(provider, asset)).copied().unwrap_or_default();
             let entity = terms.of(provider).entity.clone();
             let statement = ProviderStatement {
-                number: self.next_number(&entity),
+                number: self.numbers.next(&format!("{entity}{SERIES}")),
                 entity,
                 provider,
                 currency: asset,
@@ -98,12 +99,7 @@ impl Payables {
     /// # Errors
     /// [`Overflow`] where a sum leaves the range of money.
     pub fn restore(&mut self, statement: &ProviderStatement) -> Result<(), Overflow> {
-        if let Some((entity, number)) = statement.number.rsplit_once(SERIES)
-            && let Ok(number) = number.parse::<u64>()
-        {
-            let last = self.numbers.entry(entity.to_owned()).or_default();
-            *last = number.max(*last);
-        }
+        self.numbers.restore(&statement.number);
         self.carry(statement)
     }
 
@@ -111,11 +107,5 @@ impl Payables {
         let left = statement.carried.plus(statement.earned)?.minus(statement.total)?;
         self.carried.insert((statement.provider, statement.currency), left);
         Ok(())
-    }
-
-    fn next_number(&mut self, entity: &str) -> String {
-        let last = self.numbers.entry(entity.to_owned()).or_default();
-        *last += 1;
-        format!("{entity}{SERIES}{last:06}")
     }
 }

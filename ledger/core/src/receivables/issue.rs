@@ -144,7 +144,7 @@ impl Receivables {
         let is_invoice = rounded.total > Amount::ZERO;
         let due = i64::from(terms.due_days) * DAY_US;
         Document {
-            number: self.next_number(&terms.entity),
+            number: self.numbers.next(&terms.entity),
             kind: if is_invoice { DocumentKind::Invoice } else { DocumentKind::CreditNote },
             entity: terms.entity.clone(),
             customer: holder.0,

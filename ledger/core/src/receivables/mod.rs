@@ -21,6 +21,7 @@ use stempoint_schemas::money::{Amount, Overflow};
 
 use crate::commitment::TrueUp;
 use crate::names::Name;
+use crate::numbering::Numbers;
 use crate::posting::{Account, Entry, Posting};
 use grant::HeldGrant;
 
@@ -28,7 +29,7 @@ pub use document::{Allocation, Document, DocumentKind, Payment};
 pub use grant::{Grant, GrantOrder};
 pub use issue::{Issuing, Rounded, Sums, ToInvoice};
 pub use receipt::{CreditOrder, PaymentOrder};
-pub(crate) use receipt::{Times, check_amount, check_received};
+pub(crate) use receipt::{Times, check_amount, check_received, entry};
 pub use write_off::WriteOffOrder;
 
 type Map<K, V> = HashMap<K, V, foldhash::fast::RandomState>;
@@ -39,8 +40,8 @@ pub type Holder = (Name, Name);
 /// All documents and what was paid of them.
 #[derive(Debug, Clone, Default)]
 pub struct Receivables {
-    /// The last number of each entity.
-    numbers: BTreeMap<String, u64>,
+    /// A series for each entity.
+    numbers: Numbers,
     invoices: Map<String, Invoice>,
     holders: Map<Holder, Held>,
 }
@@ -107,12 +108,7 @@ pub struct Changes {
 impl Receivables {
     /// Takes up a document that was issued before a restart.
     pub fn restore_document(&mut self, document: &Document) -> Result<(), Overflow> {
-        if let Some((entity, number)) = document.number.rsplit_once('-')
-            && let Ok(number) = number.parse::<u64>()
-        {
-            let last = self.numbers.entry(entity.to_owned()).or_default();
-            *last = number.max(*last);
-        }
+        self.numbers.restore(&document.number);
         self.add(document)
     }
 
@@ -170,12 +166,6 @@ impl Receivables {
         self.holders.entry(holder).or_default().receipts.push_back(Receipt { source, left });
     }
 
-    fn next_number(&mut self, entity: &str) -> String {
-        let last = self.numbers.entry(entity.to_owned()).or_default();
-        *last += 1;
-        format!("{entity}-{last:06}")
-    }
-
     /// Pays open invoices with what the customer holds: the one that is named
     /// first, then the oldest.
     fn allocate(&mut self, holder: Holder, first: Option<&str>) -> Result<Vec<Allocation>, Overflow> {
@@ -220,16 +210,15 @@ impl Receivables {
     }
 }
 
-/// Postings on a customer's and the platform's accounts, without zeros, in the
-/// order of their accounts.
-struct Postings(BTreeMap<Account, Amount>);
+/// Postings without zeros, in the order of their accounts.
+pub(crate) struct Postings(BTreeMap<Account, Amount>);
 
 impl Postings {
-    fn new() -> Postings {
+    pub(crate) fn new() -> Postings {
         Postings(BTreeMap::new())
     }
 
-    fn add(&mut self, account: Account, amount: Amount) -> Result<(), Overflow> {
+    pub(crate) fn add(&mut self, account: Account, amount: Amount) -> Result<(), Overflow> {
         let sum = self.0.entry(account).or_default();
         *sum = sum.plus(amount)?;
         Ok(())

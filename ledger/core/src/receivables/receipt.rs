@@ -98,8 +98,12 @@ impl Receivables {
         }
     }
 
+    pub(super) fn invoice(&self, number: &str) -> Result<&super::Invoice, String> {
+        self.invoices.get(number).ok_or_else(|| format!("there is no invoice {number}"))
+    }
+
     fn theirs(&self, number: &str, holder: (&str, &str), names: &Names) -> Result<&super::Invoice, String> {
-        let invoice = self.invoices.get(number).ok_or_else(|| format!("there is no invoice {number}"))?;
+        let invoice = self.invoice(number)?;
         let text = |name| names.text(name).unwrap_or_default();
         let of = (text(invoice.holder.0), text(invoice.holder.1));
         if of == holder {
@@ -152,7 +156,7 @@ impl Receivables {
         };
         let net = amount.minus(tax)?.negated();
         let document = Document {
-            number: self.next_number(&entity),
+            number: self.numbers.next(&entity),
             kind: DocumentKind::CreditNote,
             entity,
             customer,
@@ -181,7 +185,7 @@ impl Receivables {
 }
 
 /// The entry of a document that belongs to no month's usage.
-pub(super) fn entry(document: String, asset: crate::names::Name, effective_us: i64, postings: Postings) -> Entry {
+pub(crate) fn entry(document: String, asset: crate::names::Name, effective_us: i64, postings: Postings) -> Entry {
     Entry { price: None, period: None, document: Some(document), asset, effective_us, postings: postings.into_vec() }
 }
 

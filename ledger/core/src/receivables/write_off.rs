@@ -8,7 +8,7 @@
 use stempoint_schemas::money::{Amount, Overflow};
 
 use super::receipt::{check_amount, entry};
-use super::{Allocation, Changes, Postings, Receivables, Times};
+use super::{Allocation, Changes, Invoice, Postings, Receivables, Times};
 use crate::names::Names;
 use crate::posting::Account;
 
@@ -34,6 +34,11 @@ pub(super) fn is_bad_debt(source: &str) -> bool {
 }
 
 impl WriteOffOrder {
+    /// How much of an invoice it can be for.
+    fn left_of(&self, invoice: &Invoice) -> Amount {
+        if self.is_put_back { invoice.written_off } else { invoice.open }
+    }
+
     /// For people.
     pub fn in_words(&self, amount: Amount) -> String {
         let done = if self.is_put_back { "was put back: it is open again" } else { "was written off" };
@@ -46,12 +51,10 @@ impl Receivables {
     /// is wrong.
     pub fn check_write_off(&self, order: &WriteOffOrder, names: &Names) -> Result<(), String> {
         let number = &order.invoice;
-        let invoice = self.invoices.get(number).ok_or_else(|| format!("there is no invoice {number}"))?;
+        let invoice = self.invoice(number)?;
         let currency = names.text(invoice.holder.1).unwrap_or_default();
-        let (left, what) = match order.is_put_back {
-            true => (invoice.written_off, "was written off"),
-            false => (invoice.open, "is open"),
-        };
+        let left = order.left_of(invoice);
+        let what = if order.is_put_back { "was written off" } else { "is open" };
         if left == Amount::ZERO {
             return Err(format!("nothing of {number} {what}"));
         }
@@ -68,8 +71,7 @@ impl Receivables {
     pub(crate) fn write_off(&mut self, order: &WriteOffOrder, times: Times) -> Result<(Amount, Changes), Overflow> {
         let Some(invoice) = self.invoices.get(&order.invoice) else { return Ok(Default::default()) };
         let (customer, currency) = invoice.holder;
-        let left = if order.is_put_back { invoice.written_off } else { invoice.open };
-        let amount = order.amount.unwrap_or(left);
+        let amount = order.amount.unwrap_or(order.left_of(invoice));
         let signed = if order.is_put_back { amount.negated() } else { amount };
         let source = format!("{PREFIX}{}", times.offset);
         let allocation =

@@ -225,44 +225,35 @@ impl Model {
         }
     }
 
-    /// What each customer's months cost, in 10^-12.
-    fn billed(&self) -> BTreeMap<(Month, String), i128> {
+    /// What each party's months come to by price and quantity alone, in 10^-12.
+    fn linear(&self, side: Side) -> BTreeMap<(Month, String), i128> {
         let mut keys: BTreeMap<(Place, Month, usize, usize), i128> = BTreeMap::new();
         for ((place, (_, month), rated), quantity) in self.charges() {
-            if let (Side::Customer, Rated::At(book, position)) = (place.0, rated) {
+            if let (true, Rated::At(book, position)) = (place.0 == side, rated) {
                 *keys.entry((place, month, book, position)).or_default() += quantity;
             }
         }
-        let mut billed = BTreeMap::new();
+        let mut sums = BTreeMap::new();
         for ((place, month, book, position), quantity) in keys {
-            *billed.entry((month, place.1)).or_default() += self.price(book, position, 100, quantity);
+            let part = if side == Side::Customer { 100 } else { self.share(book, position) };
+            *sums.entry((month, place.1)).or_default() += self.price(book, position, part, quantity);
         }
+        sums
+    }
+
+    /// What each customer's months cost, in 10^-12.
+    fn billed(&self) -> BTreeMap<(Month, String), i128> {
+        let mut billed = self.linear(Side::Customer);
         for (of, amount) in &self.adjustments.posted {
             *billed.entry(of.clone()).or_default() += amount;
         }
         billed
     }
 
-    /// What each provider's months earned, in 10^-12.
-    fn earned(&self) -> BTreeMap<(Month, String), i128> {
-        let mut keys: BTreeMap<(Place, Month, usize, usize), i128> = BTreeMap::new();
-        for ((place, (_, month), rated), quantity) in self.charges() {
-            if let (Side::Provider, Rated::At(book, position)) = (place.0, rated) {
-                *keys.entry((place, month, book, position)).or_default() += quantity;
-            }
-        }
-        let mut earned = BTreeMap::new();
-        for ((place, month, book, position), quantity) in keys {
-            *earned.entry((month, place.1)).or_default() +=
-                self.price(book, position, self.share(book, position), quantity);
-        }
-        earned
-    }
-
     /// States what providers earned in a month and those before it that were
     /// never closed: what is paid so far is what was earned so far, in cents.
     fn state(&mut self, month: Month) {
-        for ((of, provider), amount) in self.earned() {
+        for ((of, provider), amount) in self.linear(Side::Provider) {
             if amount == 0 || of > month || self.last_closed.is_some_and(|last| of <= last) {
                 continue;
             }
