@@ -10,7 +10,7 @@
 
 use libfuzzer_sys::fuzz_target;
 use prost::Message;
-use stempoint_schemas::event::{COUNT_MAX, NUMBER_MAX, SPAN_NS_MAX, check_source, check_time, is_plain_text};
+use stempoint_schemas::event::{COUNT_MAX, NUMBER_MAX, SPAN_NS_MAX, TEXT_BYTES_MAX, check_source, check_time};
 use stempoint_schemas::hash::content_hash;
 use stempoint_schemas::proto::event::Payload;
 use stempoint_schemas::time::Instant;
@@ -94,7 +94,7 @@ fn payload(payload: &Payload) -> bool {
 }
 
 fn text(text: &str) -> bool {
-    is_plain_text(text.as_bytes())
+    !text.is_empty() && text.len() <= TEXT_BYTES_MAX && text.chars().all(|c| c >= ' ' && c != '\u{7f}')
 }
 
 fn needed(value: &Option<String>) -> bool {

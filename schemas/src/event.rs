@@ -279,7 +279,31 @@ impl Refusal {
 
 /// Whether a text may be an id, a name or a dimension's value.
 pub fn is_plain_text(bytes: &[u8]) -> bool {
-    !bytes.is_empty() && bytes.len() <= TEXT_BYTES_MAX && bytes.iter().all(|&b| b >= 0x20 && b != 0x7f)
+    !bytes.is_empty() && bytes.len() <= TEXT_BYTES_MAX && is_printable(bytes)
+}
+
+/// Whether no byte stands for a control character. An event has about eight
+/// texts, so eight bytes are looked at together, the last eight again.
+#[inline]
+fn is_printable(bytes: &[u8]) -> bool {
+    match bytes.last_chunk::<8>() {
+        Some(last) => {
+            let (words, _) = bytes.as_chunks::<8>();
+            words.iter().chain([last]).all(|word| !has_control(u64::from_le_bytes(*word)))
+        }
+        None => bytes.iter().all(|&byte| byte >= 0x20 && byte != 0x7f),
+    }
+}
+
+/// Whether one of eight bytes is below 0x20 or is 0x7f. Subtracting sets a
+/// byte's highest bit, which it did not have, exactly where the byte was less;
+/// a borrow can only come from such a byte.
+#[inline]
+fn has_control(word: u64) -> bool {
+    const ONES: u64 = 0x0101_0101_0101_0101;
+    const HIGHEST: u64 = 0x80 * ONES;
+    let has_less = |word: u64, than: u64| word.wrapping_sub(than * ONES) & !word & HIGHEST;
+    has_less(word, 0x20) | has_less(word ^ (0x7f * ONES), 1) != 0
 }
 
 /// Checks a source, the key of a record.
@@ -308,4 +332,26 @@ pub fn check_time(time: Instant, recorded_us: i64) -> Result<(), Refusal> {
         return Err(Refusal::new(Reason::BadTime, format!("time {time} is before the year 2000")));
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Every byte at every place of texts that are shorter and longer than
+    /// what is looked at together, with the largest and the smallest legal
+    /// bytes around it.
+    #[test]
+    fn plain_texts_have_no_control_characters() {
+        for (length, around) in (1..=25).flat_map(|length| [(length, 0x20), (length, 0x7e), (length, 0xff)]) {
+            for (place, byte) in (0..length).flat_map(|place| (0..=255).map(move |byte| (place, byte))) {
+                let mut bytes = vec![around; length];
+                bytes[place] = byte;
+                assert_eq!(is_plain_text(&bytes), byte >= 0x20 && byte != 0x7f, "{bytes:?}");
+            }
+        }
+        assert!(!is_plain_text(b""));
+        assert!(is_plain_text(&[b'a'; TEXT_BYTES_MAX]));
+        assert!(!is_plain_text(&[b'a'; TEXT_BYTES_MAX + 1]));
+    }
 }

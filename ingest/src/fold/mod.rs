@@ -1,15 +1,18 @@
 //! The ingest fold: from the usage topic to the usage tables.
 //!
-//! `decide` says what a record is, `shard` folds one partition, `commit` makes
-//! rows visible, `service` runs it all on threads.
+//! `decide` says what a record is, `shard` folds one partition, `rows` collects
+//! its rows column by column (`texts`, `numbers`), `commit` makes rows visible,
+//! `service` runs it all on threads.
 
 mod commit;
 mod decide;
 mod error;
+mod numbers;
 mod open;
 mod rows;
 mod service;
 mod shard;
+mod texts;
 
 pub use decide::candidate;
 pub use error::FoldError;

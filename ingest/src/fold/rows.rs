@@ -5,16 +5,19 @@
 
 use std::sync::Arc;
 
-use arrow::array::{
-    ArrayBuilder, ArrayRef, BinaryBuilder, BooleanBuilder, Decimal128Builder, Int32Array, Int64Builder, RecordBatch,
-    StringBuilder, StringDictionaryBuilder, TimestampMicrosecondArray, TimestampMicrosecondBuilder,
-};
-use arrow::datatypes::Int32Type;
+use arrow::array::{ArrayBuilder, ArrayRef, BinaryBuilder, BooleanBuilder, Int32Array, RecordBatch, StringBuilder};
+use arrow::datatypes::{DataType, Decimal128Type, Int64Type, TimeUnit, TimestampMicrosecondType};
 use arrow::error::ArrowError;
 use stempoint_schemas::event::{ApiCall, Event, GpuUsage, Heartbeat, Identity, Payload, Refusal};
 use stempoint_schemas::tables::{API_CALLS, DUPLICATES, GPU_USAGE, HEARTBEATS, REJECTS, Table};
 
-type Texts = StringDictionaryBuilder<Int32Type>;
+use super::numbers::Numbers;
+use super::texts::Texts;
+
+type Longs = Numbers<Int64Type>;
+type Decimals = Numbers<Decimal128Type>;
+type Times = Numbers<TimestampMicrosecondType>;
+type Columns = Result<Vec<ArrayRef>, ArrowError>;
 
 /// Where and when the log recorded a row's record.
 #[derive(Debug, Clone, Copy)]
@@ -26,78 +29,89 @@ pub struct Place {
 }
 
 /// The columns that every ingest table begins with.
-#[derive(Default)]
 struct Places {
-    offsets: Int64Builder,
-    recorded_at: TimestampMicrosecondBuilder,
+    offsets: Longs,
+    recorded_at: Times,
 }
 
 impl Places {
-    fn push(&mut self, place: Place) {
-        self.offsets.append_value(place.offset.cast_signed());
-        self.recorded_at.append_value(place.recorded_us);
+    fn new() -> Places {
+        Places { offsets: Longs::default(), recorded_at: times() }
     }
 
-    fn finish(&mut self, partition: u32) -> Vec<ArrayRef> {
-        let offsets = self.offsets.finish();
-        let partitions = Int32Array::from_value(partition.cast_signed(), arrow::array::Array::len(&offsets));
-        vec![Arc::new(partitions), Arc::new(offsets), utc(self.recorded_at.finish())]
+    fn push(&mut self, place: Place) {
+        self.offsets.append(place.offset.cast_signed());
+        self.recorded_at.append(place.recorded_us);
+    }
+
+    fn len(&self) -> usize {
+        self.offsets.len()
+    }
+
+    fn finish(&mut self, partition: u32) -> Columns {
+        let partitions = Int32Array::from_value(partition.cast_signed(), self.len());
+        Ok(vec![Arc::new(partitions), self.offsets.finish()?, self.recorded_at.finish()?])
     }
 }
 
-fn utc(times: TimestampMicrosecondArray) -> ArrayRef {
-    Arc::new(times.with_timezone("UTC"))
+fn times() -> Times {
+    Times::of(DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into())))
 }
 
 /// The columns that every usage table has.
-#[derive(Default)]
 struct Heads {
     places: Places,
     sources: Texts,
     ids: StringBuilder,
-    incarnations: Int64Builder,
-    sequences: Int64Builder,
-    times: TimestampMicrosecondBuilder,
+    incarnations: Longs,
+    sequences: Longs,
+    times: Times,
 }
 
 impl Heads {
+    fn new() -> Heads {
+        Heads {
+            places: Places::new(),
+            sources: Texts::default(),
+            ids: StringBuilder::new(),
+            incarnations: Longs::default(),
+            sequences: Longs::default(),
+            times: times(),
+        }
+    }
+
     fn push(&mut self, place: Place, source: &str, event: &Event<'_>) {
         self.places.push(place);
-        self.sources.append_value(source);
-        match event.identity {
-            Identity::Named(id) => {
-                self.ids.append_value(id);
-                self.incarnations.append_null();
-                self.sequences.append_null();
-            }
-            Identity::Numbered { incarnation, sequence } => {
-                self.ids.append_null();
-                self.incarnations.append_value(incarnation.cast_signed());
-                self.sequences.append_value(sequence.cast_signed());
-            }
-        }
-        self.times.append_value(event.time.us());
+        self.sources.append(source);
+        let (id, number) = match event.identity {
+            Identity::Named(id) => (Some(id), None),
+            Identity::Numbered { incarnation, sequence } => (None, Some((incarnation, sequence))),
+        };
+        self.ids.append_option(id);
+        self.incarnations.append_option(number.map(|(incarnation, _)| long(incarnation)));
+        self.sequences.append_option(number.map(|(_, sequence)| long(sequence)));
+        self.times.append(event.time.us());
     }
 
-    fn len(&self) -> usize {
-        self.times.len()
-    }
-
-    fn finish(&mut self, partition: u32) -> Vec<ArrayRef> {
-        let mut columns = self.places.finish(partition);
-        columns.push(Arc::new(self.sources.finish()));
-        columns.push(Arc::new(self.ids.finish()));
-        columns.push(Arc::new(self.incarnations.finish()));
-        columns.push(Arc::new(self.sequences.finish()));
-        columns.push(utc(self.times.finish()));
-        columns
+    fn finish(&mut self, partition: u32) -> Columns {
+        let ids = StringBuilder::with_capacity(self.ids.len(), self.ids.values_slice().len());
+        let mut ids = std::mem::replace(&mut self.ids, ids);
+        let mut columns = self.places.finish(partition)?;
+        columns.extend([
+            self.sources.finish()?,
+            Arc::new(ids.finish()),
+            self.incarnations.finish()?,
+            self.sequences.finish()?,
+            self.times.finish()?,
+        ]);
+        Ok(columns)
     }
 }
 
-fn decimals(table: &Table, column: &str) -> Decimal128Builder {
+fn decimals(table: &Table, column: &str) -> Decimals {
     let schema = table.schema();
     let kind = schema.field_with_name(column).map(|field| field.data_type().clone());
-    kind.map_or_else(|_| Decimal128Builder::new(), |kind| Decimal128Builder::new().with_data_type(kind))
+    kind.map_or_else(|_| Decimals::default(), Decimals::of)
 }
 
 fn long(value: u64) -> i64 {
@@ -112,55 +126,57 @@ struct ApiCalls {
     regions: Texts,
     statuses: Texts,
     streams: BooleanBuilder,
-    input_tokens: Int64Builder,
-    output_tokens: Int64Builder,
-    cached_input_tokens: Int64Builder,
-    latencies: Decimal128Builder,
+    input_tokens: Longs,
+    output_tokens: Longs,
+    cached_input_tokens: Longs,
+    latencies: Decimals,
 }
 
 impl ApiCalls {
     fn new() -> ApiCalls {
         ApiCalls {
-            heads: Heads::default(),
-            customers: Texts::new(),
-            models: Texts::new(),
-            providers: Texts::new(),
-            regions: Texts::new(),
-            statuses: Texts::new(),
+            heads: Heads::new(),
+            customers: Texts::default(),
+            models: Texts::default(),
+            providers: Texts::default(),
+            regions: Texts::default(),
+            statuses: Texts::default(),
             streams: BooleanBuilder::new(),
-            input_tokens: Int64Builder::new(),
-            output_tokens: Int64Builder::new(),
-            cached_input_tokens: Int64Builder::new(),
+            input_tokens: Longs::default(),
+            output_tokens: Longs::default(),
+            cached_input_tokens: Longs::default(),
             latencies: decimals(&API_CALLS, "latency_ms"),
         }
     }
 
     fn push(&mut self, call: &ApiCall<'_>) {
-        self.customers.append_value(call.customer);
-        self.models.append_value(call.model);
-        self.providers.append_value(call.provider);
+        self.customers.append(call.customer);
+        self.models.append(call.model);
+        self.providers.append(call.provider);
         self.regions.append_option(call.region);
         self.statuses.append_option(call.status);
         self.streams.append_option(call.stream);
-        self.input_tokens.append_value(long(call.input_tokens));
-        self.output_tokens.append_value(long(call.output_tokens));
+        self.input_tokens.append(long(call.input_tokens));
+        self.output_tokens.append(long(call.output_tokens));
         self.cached_input_tokens.append_option(call.cached_input_tokens.map(long));
         self.latencies.append_option(call.latency_us.map(i128::from));
     }
 
-    fn finish(&mut self, partition: u32) -> Vec<ArrayRef> {
-        let mut columns = self.heads.finish(partition);
-        columns.push(Arc::new(self.customers.finish()));
-        columns.push(Arc::new(self.models.finish()));
-        columns.push(Arc::new(self.providers.finish()));
-        columns.push(Arc::new(self.regions.finish()));
-        columns.push(Arc::new(self.statuses.finish()));
-        columns.push(Arc::new(self.streams.finish()));
-        columns.push(Arc::new(self.input_tokens.finish()));
-        columns.push(Arc::new(self.output_tokens.finish()));
-        columns.push(Arc::new(self.cached_input_tokens.finish()));
-        columns.push(Arc::new(self.latencies.finish()));
-        columns
+    fn finish(&mut self, partition: u32) -> Columns {
+        let mut columns = self.heads.finish(partition)?;
+        columns.extend([
+            self.customers.finish()?,
+            self.models.finish()?,
+            self.providers.finish()?,
+            self.regions.finish()?,
+            self.statuses.finish()?,
+            Arc::new(self.streams.finish()),
+            self.input_tokens.finish()?,
+            self.output_tokens.finish()?,
+            self.cached_input_tokens.finish()?,
+            self.latencies.finish()?,
+        ]);
+        Ok(columns)
     }
 }
 
@@ -171,20 +187,20 @@ struct GpuUsages {
     gpus: Texts,
     regions: Texts,
     tasks: Texts,
-    gpu_seconds: Decimal128Builder,
-    busy_seconds: Decimal128Builder,
-    energies: Decimal128Builder,
+    gpu_seconds: Decimals,
+    busy_seconds: Decimals,
+    energies: Decimals,
 }
 
 impl GpuUsages {
     fn new() -> GpuUsages {
         GpuUsages {
-            heads: Heads::default(),
-            customers: Texts::new(),
-            nodes: Texts::new(),
-            gpus: Texts::new(),
-            regions: Texts::new(),
-            tasks: Texts::new(),
+            heads: Heads::new(),
+            customers: Texts::default(),
+            nodes: Texts::default(),
+            gpus: Texts::default(),
+            regions: Texts::default(),
+            tasks: Texts::default(),
             gpu_seconds: decimals(&GPU_USAGE, "gpu_seconds"),
             busy_seconds: decimals(&GPU_USAGE, "busy_seconds"),
             energies: decimals(&GPU_USAGE, "energy_joules"),
@@ -192,27 +208,29 @@ impl GpuUsages {
     }
 
     fn push(&mut self, usage: &GpuUsage<'_>) {
-        self.customers.append_value(usage.customer);
-        self.nodes.append_value(usage.node);
-        self.gpus.append_value(usage.gpu);
+        self.customers.append(usage.customer);
+        self.nodes.append(usage.node);
+        self.gpus.append(usage.gpu);
         self.regions.append_option(usage.region);
         self.tasks.append_option(usage.task);
-        self.gpu_seconds.append_value(i128::from(usage.gpu_ns));
+        self.gpu_seconds.append(i128::from(usage.gpu_ns));
         self.busy_seconds.append_option(usage.busy_ns.map(i128::from));
         self.energies.append_option(usage.energy_mj.map(i128::from));
     }
 
-    fn finish(&mut self, partition: u32) -> Vec<ArrayRef> {
-        let mut columns = self.heads.finish(partition);
-        columns.push(Arc::new(self.customers.finish()));
-        columns.push(Arc::new(self.nodes.finish()));
-        columns.push(Arc::new(self.gpus.finish()));
-        columns.push(Arc::new(self.regions.finish()));
-        columns.push(Arc::new(self.tasks.finish()));
-        columns.push(Arc::new(self.gpu_seconds.finish()));
-        columns.push(Arc::new(self.busy_seconds.finish()));
-        columns.push(Arc::new(self.energies.finish()));
-        columns
+    fn finish(&mut self, partition: u32) -> Columns {
+        let mut columns = self.heads.finish(partition)?;
+        columns.extend([
+            self.customers.finish()?,
+            self.nodes.finish()?,
+            self.gpus.finish()?,
+            self.regions.finish()?,
+            self.tasks.finish()?,
+            self.gpu_seconds.finish()?,
+            self.busy_seconds.finish()?,
+            self.energies.finish()?,
+        ]);
+        Ok(columns)
     }
 }
 
@@ -222,30 +240,30 @@ struct Heartbeats {
     statuses: Texts,
     gpus: Texts,
     regions: Texts,
-    utilisations: Decimal128Builder,
-    memories: Int64Builder,
-    temperatures: Decimal128Builder,
-    powers: Decimal128Builder,
+    utilisations: Decimals,
+    memories: Longs,
+    temperatures: Decimals,
+    powers: Decimals,
 }
 
 impl Heartbeats {
     fn new() -> Heartbeats {
         Heartbeats {
-            heads: Heads::default(),
-            nodes: Texts::new(),
-            statuses: Texts::new(),
-            gpus: Texts::new(),
-            regions: Texts::new(),
+            heads: Heads::new(),
+            nodes: Texts::default(),
+            statuses: Texts::default(),
+            gpus: Texts::default(),
+            regions: Texts::default(),
             utilisations: decimals(&HEARTBEATS, "utilisation"),
-            memories: Int64Builder::new(),
+            memories: Longs::default(),
             temperatures: decimals(&HEARTBEATS, "temperature_celsius"),
             powers: decimals(&HEARTBEATS, "power_watts"),
         }
     }
 
     fn push(&mut self, beat: &Heartbeat<'_>) {
-        self.nodes.append_value(beat.node);
-        self.statuses.append_value(beat.status);
+        self.nodes.append(beat.node);
+        self.statuses.append(beat.status);
         self.gpus.append_option(beat.gpu);
         self.regions.append_option(beat.region);
         self.utilisations.append_option(beat.utilisation_ppm.map(i128::from));
@@ -254,21 +272,22 @@ impl Heartbeats {
         self.powers.append_option(beat.power_mw.map(i128::from));
     }
 
-    fn finish(&mut self, partition: u32) -> Vec<ArrayRef> {
-        let mut columns = self.heads.finish(partition);
-        columns.push(Arc::new(self.nodes.finish()));
-        columns.push(Arc::new(self.statuses.finish()));
-        columns.push(Arc::new(self.gpus.finish()));
-        columns.push(Arc::new(self.regions.finish()));
-        columns.push(Arc::new(self.utilisations.finish()));
-        columns.push(Arc::new(self.memories.finish()));
-        columns.push(Arc::new(self.temperatures.finish()));
-        columns.push(Arc::new(self.powers.finish()));
-        columns
+    fn finish(&mut self, partition: u32) -> Columns {
+        let mut columns = self.heads.finish(partition)?;
+        columns.extend([
+            self.nodes.finish()?,
+            self.statuses.finish()?,
+            self.gpus.finish()?,
+            self.regions.finish()?,
+            self.utilisations.finish()?,
+            self.memories.finish()?,
+            self.temperatures.finish()?,
+            self.powers.finish()?,
+        ]);
+        Ok(columns)
     }
 }
 
-#[derive(Default)]
 struct Rejects {
     places: Places,
     sources: Texts,
@@ -279,30 +298,45 @@ struct Rejects {
 }
 
 impl Rejects {
-    fn finish(&mut self, partition: u32) -> Vec<ArrayRef> {
-        let mut columns = self.places.finish(partition);
-        columns.push(Arc::new(self.sources.finish()));
-        columns.push(Arc::new(self.reasons.finish()));
-        columns.push(Arc::new(self.details.finish()));
-        columns.push(Arc::new(self.keys.finish()));
-        columns.push(Arc::new(self.raws.finish()));
-        columns
+    fn new() -> Rejects {
+        Rejects {
+            places: Places::new(),
+            sources: Texts::default(),
+            reasons: Texts::default(),
+            details: StringBuilder::new(),
+            keys: BinaryBuilder::new(),
+            raws: BinaryBuilder::new(),
+        }
+    }
+
+    fn finish(&mut self, partition: u32) -> Columns {
+        let mut columns = self.places.finish(partition)?;
+        columns.extend([
+            self.sources.finish()?,
+            self.reasons.finish()?,
+            Arc::new(self.details.finish()),
+            Arc::new(self.keys.finish()),
+            Arc::new(self.raws.finish()),
+        ]);
+        Ok(columns)
     }
 }
 
-#[derive(Default)]
 struct Duplicates {
     places: Places,
     sources: Texts,
-    originals: Int64Builder,
+    originals: Longs,
 }
 
 impl Duplicates {
-    fn finish(&mut self, partition: u32) -> Vec<ArrayRef> {
-        let mut columns = self.places.finish(partition);
-        columns.push(Arc::new(self.sources.finish()));
-        columns.push(Arc::new(self.originals.finish()));
-        columns
+    fn new() -> Duplicates {
+        Duplicates { places: Places::new(), sources: Texts::default(), originals: Longs::default() }
+    }
+
+    fn finish(&mut self, partition: u32) -> Columns {
+        let mut columns = self.places.finish(partition)?;
+        columns.extend([self.sources.finish()?, self.originals.finish()?]);
+        Ok(columns)
     }
 }
 
@@ -324,8 +358,8 @@ impl Rows {
             api_calls: ApiCalls::new(),
             gpu_usage: GpuUsages::new(),
             heartbeats: Heartbeats::new(),
-            rejects: Rejects::default(),
-            duplicates: Duplicates::default(),
+            rejects: Rejects::new(),
+            duplicates: Duplicates::new(),
         }
     }
 
@@ -350,15 +384,15 @@ impl Rows {
     /// Appends a repeated event.
     pub fn duplicate(&mut self, place: Place, source: &str, original: u64) {
         self.duplicates.places.push(place);
-        self.duplicates.sources.append_value(source);
-        self.duplicates.originals.append_value(long(original));
+        self.duplicates.sources.append(source);
+        self.duplicates.originals.append(long(original));
     }
 
     /// Appends a refused record.
     pub fn reject(&mut self, place: Place, source: Option<&str>, refusal: &Refusal, key: Option<&[u8]>, raw: &[u8]) {
         self.rejects.places.push(place);
         self.rejects.sources.append_option(source);
-        self.rejects.reasons.append_value(refusal.reason.code());
+        self.rejects.reasons.append(refusal.reason.code());
         self.rejects.details.append_value(&refusal.detail);
         self.rejects.keys.append_option(key);
         self.rejects.raws.append_value(raw);
@@ -368,17 +402,17 @@ impl Rows {
     pub fn take(&mut self) -> Result<Vec<(&'static Table, RecordBatch)>, ArrowError> {
         let partition = self.partition;
         let mut batches = Vec::new();
-        let mut take = |table: &'static Table, rows: usize, columns: &mut dyn FnMut() -> Vec<ArrayRef>| {
+        let mut take = |table: &'static Table, rows: usize, columns: &mut dyn FnMut() -> Columns| {
             if rows > 0 {
-                batches.push((table, RecordBatch::try_new(table.building_schema(), columns())?));
+                batches.push((table, RecordBatch::try_new(table.building_schema(), columns()?)?));
             }
             Ok::<(), ArrowError>(())
         };
-        take(&API_CALLS, self.api_calls.heads.len(), &mut || self.api_calls.finish(partition))?;
-        take(&GPU_USAGE, self.gpu_usage.heads.len(), &mut || self.gpu_usage.finish(partition))?;
-        take(&HEARTBEATS, self.heartbeats.heads.len(), &mut || self.heartbeats.finish(partition))?;
-        take(&REJECTS, self.rejects.reasons.len(), &mut || self.rejects.finish(partition))?;
-        take(&DUPLICATES, self.duplicates.originals.len(), &mut || self.duplicates.finish(partition))?;
+        take(&API_CALLS, self.api_calls.heads.places.len(), &mut || self.api_calls.finish(partition))?;
+        take(&GPU_USAGE, self.gpu_usage.heads.places.len(), &mut || self.gpu_usage.finish(partition))?;
+        take(&HEARTBEATS, self.heartbeats.heads.places.len(), &mut || self.heartbeats.finish(partition))?;
+        take(&REJECTS, self.rejects.places.len(), &mut || self.rejects.finish(partition))?;
+        take(&DUPLICATES, self.duplicates.places.len(), &mut || self.duplicates.finish(partition))?;
         Ok(batches)
     }
 }

@@ -31,7 +31,7 @@ pub struct FoldOptions {
     pub partitions: Option<Vec<u32>>,
     /// How many threads fold.
     pub workers: usize,
-    /// Rows wait at most so long for their commit.
+    /// Rows wait at most so long for their commit, and four times as long where the fold is behind the log.
     pub commit_interval: Duration,
     /// A shard's rows are cut after so many.
     pub batch_rows_max: usize,
@@ -57,11 +57,14 @@ impl FoldOptions {
     }
 }
 
-/// Records that are decided together.
-const CHUNK_RECORDS: usize = 32_768;
+/// Records that are decided together: few enough that they stay in the processor's cache from one step to the next.
+const CHUNK_RECORDS: usize = 4_096;
 const CHUNK_BYTES: usize = 8 << 20;
 /// How long a worker waits for a record when none of its shards has any.
 const IDLE_WAIT: Duration = Duration::from_millis(20);
+/// Where more records are there than a chunk holds, they are late already: fewer and larger files then cost less, each
+/// of which has its texts once.
+const BEHIND_FACTOR: u32 = 4;
 /// Batches that may wait for the committer.
 const SEALED_MAX: usize = 2;
 
@@ -174,11 +177,14 @@ struct Source {
     waiting: usize,
     waiting_bytes: usize,
     waiting_since: Option<Instant>,
+    /// Whether the last chunk was full.
+    is_behind: bool,
 }
 
 impl Source {
     fn new(shard: Shard, reader: Box<dyn PartitionReader>) -> Source {
-        Source { shard, reader, chunk: Chunk::default(), waiting: 0, waiting_bytes: 0, waiting_since: None }
+        let chunk = Chunk::default();
+        Source { shard, reader, chunk, waiting: 0, waiting_bytes: 0, waiting_since: None, is_behind: false }
     }
 
     /// Reads and decides what is there, up to a chunk. Says how many records
@@ -188,6 +194,7 @@ impl Source {
         let limits = Limits { records_max: CHUNK_RECORDS, bytes_max: CHUNK_BYTES };
         let chunk = &mut self.chunk;
         let next = self.reader.poll(limits, wait, &mut |record| chunk.push(record))?;
+        self.is_behind = self.chunk.len() >= CHUNK_RECORDS || self.chunk.bytes() >= CHUNK_BYTES;
         if next == self.shard.state().watermark {
             return Ok(0);
         }
@@ -199,9 +206,10 @@ impl Source {
     }
 
     fn is_due(&self, options: &FoldOptions) -> bool {
+        let interval = options.commit_interval * if self.is_behind { BEHIND_FACTOR } else { 1 };
         self.waiting >= options.batch_rows_max
             || self.waiting_bytes >= options.batch_bytes_max
-            || self.waiting_since.is_some_and(|since| since.elapsed() >= options.commit_interval)
+            || self.waiting_since.is_some_and(|since| since.elapsed() >= interval)
     }
 
     fn seal(&mut self, encoders: &Encoders) -> Result<Sealed, FoldError> {

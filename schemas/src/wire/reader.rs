@@ -38,7 +38,7 @@ impl<'a> Reader<'a> {
     }
 
     /// The next field's number and value; `None` at the end.
-    #[inline]
+    #[inline(always)]
     pub fn next(&mut self) -> Result<Option<(u32, Value<'a>)>, Refusal> {
         if self.at >= self.bytes.len() {
             return Ok(None);
@@ -82,7 +82,7 @@ impl<'a> Reader<'a> {
         Ok(Some((number, value)))
     }
 
-    #[inline]
+    #[inline(always)]
     fn take(&mut self, number: u32, length: usize) -> Result<&'a [u8], Refusal> {
         let end = self.at.checked_add(length).filter(|&end| end <= self.bytes.len());
         let Some(end) = end else { return Err(self.malformed(&format!("ends in the middle of field {number}"))) };
@@ -91,12 +91,12 @@ impl<'a> Reader<'a> {
         Ok(taken)
     }
 
-    #[inline]
+    #[inline(always)]
     fn number(&mut self, number: u32) -> Result<u64, Refusal> {
         self.varint().map_err(|bad| self.bad_number(&format!("field {number}"), &bad))
     }
 
-    #[inline]
+    #[inline(always)]
     fn varint(&mut self) -> Result<u64, BadNumber> {
         if let Some(&first) = self.bytes.get(self.at)
             && first < 0x80
