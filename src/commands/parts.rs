@@ -10,7 +10,7 @@ use std::time::Duration;
 use anyhow::{Result, bail};
 use stempoint_ingest::Unwatched;
 use stempoint_ingest::fold::{FoldError, FoldOptions};
-use stempoint_ingest::settlement::SettleOptions;
+use stempoint_ingest::settlement::{Due, SettleOptions};
 
 use crate::cli::{IngestArgs, SettleArgs};
 use crate::context::Context;
@@ -33,7 +33,7 @@ pub fn ingest(context: &Context, args: &IngestArgs) -> Result<()> {
 pub fn settle(context: &Context, args: &SettleArgs) -> Result<()> {
     needs_kafka(context, "settle")?;
     let options = SettleOptions {
-        interval: Duration::from_secs(args.settle_interval_s),
+        due: Due { interval: Duration::from_secs(args.settle_interval_s), ..Due::default() },
         ..SettleOptions::new(context.data.settlement())
     };
     until_stopped(context, || Parts { fold: None, settle: Some(options.clone()), maintain: None })

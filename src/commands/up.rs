@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, bail};
 use stempoint_api::{Api, Metrics, Webhooks, serve};
 use stempoint_ingest::fold::FoldOptions;
-use stempoint_ingest::settlement::SettleOptions;
+use stempoint_ingest::settlement::{Due, SettleOptions};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
@@ -41,7 +41,7 @@ pub fn run(context: &Context, args: &UpArgs) -> Result<()> {
             ..FoldOptions::new(context.data.index())
         }),
         settle: Some(SettleOptions {
-            interval: Duration::from_secs(args.settle_interval_s),
+            due: Due { interval: Duration::from_secs(args.settle_interval_s), ..Due::default() },
             ..SettleOptions::new(context.data.settlement())
         }),
         maintain: Some(maintenance::Options {

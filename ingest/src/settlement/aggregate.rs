@@ -140,27 +140,55 @@ impl Interned {
 /// are found by two small numbers.
 type Kind = (Dimensions, Hour, Name);
 
-/// Sums by party and kind. The key is both numbers in one.
+/// Sums by party and kind of the `N` meters from `FIRST` on: those that a table
+/// counts, because the fewer bytes a sum has, the sooner it is found. The key is
+/// both numbers in one.
 #[derive(Default)]
-struct Cells(HashMap<u64, [i128; METERS], foldhash::fast::RandomState>);
+struct Cells<const FIRST: usize, const N: usize>(HashMap<u64, [i128; N], foldhash::fast::RandomState>);
 
-impl Cells {
+impl<const FIRST: usize, const N: usize> Cells<FIRST, N> {
+    #[inline]
     fn add(&mut self, party: Name, kind: u32, quantities: &[i128; METERS]) {
-        let sums = self.0.entry(u64::from(party.number()) << 32 | u64::from(kind)).or_insert([0; METERS]);
-        for (sum, quantity) in sums.iter_mut().zip(quantities) {
+        let sums = self.0.entry(u64::from(party.number()) << 32 | u64::from(kind)).or_insert([0; N]);
+        for (sum, quantity) in sums.iter_mut().zip(&quantities[FIRST..]) {
             *sum += quantity;
         }
     }
 
-    fn finish(self, kinds: &[Kind], currency: Name) -> Vec<UsageCell> {
-        let cell = |(key, quantities): (u64, _)| {
+    fn finish(self, kinds: &[Kind], currency: Name) -> impl Iterator<Item = UsageCell> {
+        self.0.into_iter().map(move |(key, sums)| {
             let party = Name::from_number((key >> 32) as u32);
             let (dimensions, hour, customer) = kinds[(key & 0xffff_ffff) as usize];
+            let mut quantities = [0; METERS];
+            quantities[FIRST..FIRST + N].copy_from_slice(&sums);
             UsageCell { party, currency, customer, dimensions, hour, quantities }
-        };
-        self.0.into_iter().map(cell).collect()
+        })
     }
 }
+
+/// The sums of a table. Different tables have different kinds, since each
+/// names another dimension, so none of them has a sum twice.
+#[derive(Default)]
+struct Sides<const FIRST: usize, const N: usize> {
+    customers: Cells<FIRST, N>,
+    providers: Cells<FIRST, N>,
+}
+
+impl<const FIRST: usize, const N: usize> Sides<FIRST, N> {
+    #[inline]
+    fn add(&mut self, counted: &Counted, kind: u32, served: u32) {
+        self.customers.add(counted.customer, kind, &counted.quantities);
+        self.providers.add(counted.provider, served, &counted.quantities);
+    }
+
+    fn len(&self) -> usize {
+        self.customers.0.len() + self.providers.0.len()
+    }
+}
+
+/// Tokens and requests come before what GPUs do in [`Meter::ALL`].
+type ApiCallSums = Sides<0, 4>;
+type GpuUsageSums = Sides<4, 2>;
 
 /// The numbers of kinds.
 #[derive(Default)]
@@ -189,8 +217,8 @@ pub struct Aggregator {
     apart: BTreeSet<String>,
     apart_names: HashSet<Name, foldhash::fast::RandomState>,
     kinds: Kinds,
-    customers: Cells,
-    providers: Cells,
+    api_calls: ApiCallSums,
+    gpu_usage: GpuUsageSums,
     rows: u64,
 }
 
@@ -210,8 +238,8 @@ impl Aggregator {
             apart,
             apart_names,
             kinds: Kinds::default(),
-            customers: Cells::default(),
-            providers: Cells::default(),
+            api_calls: Sides::default(),
+            gpu_usage: Sides::default(),
             rows: 0,
         }
     }
@@ -246,24 +274,33 @@ impl Aggregator {
         self.rows
     }
 
+    /// How many sums they gave.
+    pub fn sums(&self) -> usize {
+        self.api_calls.len() + self.gpu_usage.len()
+    }
+
     /// Adds the rows of a batch of a usage table with its [`columns`], texts
     /// as dictionaries. Without the rows' places all of them are added.
     pub fn add(&mut self, table: &Table, batch: &RecordBatch) -> Result<(), ColumnError> {
         let places = Places::of(batch)?;
-        let Aggregator { from, to, names, apart_names, kinds, customers, providers, rows, .. } = self;
+        let Aggregator { from, to, names, apart_names, kinds, api_calls, gpu_usage, rows, .. } = self;
         let is_wanted = |row| {
             places.as_ref().is_none_or(|places| {
                 let (partition, offset) = places.get(row);
                 !from.is_above(partition, offset) && to.is_above(partition, offset)
             })
         };
+        let is_gpu_usage = table.name == GPU_USAGE.name;
         each_counted((table, batch), names, is_wanted, |_, counted| {
-            let Counted { customer, provider, dimensions, hour, quantities } = counted;
+            let Counted { customer, dimensions, hour, .. } = counted;
             let kind = kinds.number((dimensions, hour, Name::NONE));
             let is_apart = !apart_names.is_empty() && apart_names.contains(&customer);
             let served = if is_apart { kinds.number((dimensions, hour, customer)) } else { kind };
-            customers.add(customer, kind, &quantities);
-            providers.add(provider, served, &quantities);
+            if is_gpu_usage {
+                gpu_usage.add(&counted, kind, served);
+            } else {
+                api_calls.add(&counted, kind, served);
+            }
             *rows += 1;
         })
     }
@@ -271,9 +308,18 @@ impl Aggregator {
     /// The sums.
     pub fn finish(self) -> Usage {
         let (kinds, currency) = (self.kinds.kinds, self.currency);
+        let (calls, gpus) = (self.api_calls, self.gpu_usage);
         Usage {
-            customers: self.customers.finish(&kinds, currency),
-            providers: self.providers.finish(&kinds, currency),
+            customers: calls
+                .customers
+                .finish(&kinds, currency)
+                .chain(gpus.customers.finish(&kinds, currency))
+                .collect(),
+            providers: calls
+                .providers
+                .finish(&kinds, currency)
+                .chain(gpus.providers.finish(&kinds, currency))
+                .collect(),
             names: self.names,
             rows: self.rows,
         }

@@ -15,11 +15,32 @@ use stempoint_store::{DataFile, ReadOptions};
 use super::aggregate::{self, Aggregator, BATCH_ROWS, METERED};
 use super::error::SettleError;
 
+/// Rows that are added up in one step; between two of them control events are
+/// handled.
+const STEP_ROWS: u64 = 1_000_000;
+
+/// When a settle event is due, if there are rows.
+#[derive(Debug, Clone, Copy)]
+pub struct Due {
+    /// After so many rows.
+    pub rows: u64,
+    /// After so many sums: they are the work that is left for the event.
+    pub sums: usize,
+    /// After so long.
+    pub interval: Duration,
+}
+
+impl Default for Due {
+    fn default() -> Due {
+        Due { rows: 4_000_000, sums: 250_000, interval: Duration::from_secs(600) }
+    }
+}
+
 /// Usage rows added up, as far as they are visible.
 pub struct UsageAhead {
     ledger: Ledger,
     runtime: tokio::runtime::Handle,
-    rows_max: u64,
+    due: Due,
     currency: String,
     /// The last ledger version whose rows were looked at.
     stepped_to: i64,
@@ -37,12 +58,12 @@ struct Sums {
 }
 
 impl UsageAhead {
-    /// Nothing added up yet; one step takes about `rows_max` rows at most.
-    pub fn new(ledger: &Ledger, runtime: &tokio::runtime::Handle, rows_max: u64, currency: &str) -> UsageAhead {
+    /// Nothing added up yet.
+    pub fn new(ledger: &Ledger, runtime: &tokio::runtime::Handle, due: Due, currency: &str) -> UsageAhead {
         UsageAhead {
             ledger: ledger.clone(),
             runtime: runtime.clone(),
-            rows_max,
+            due,
             currency: currency.to_owned(),
             stepped_to: 0,
             sums: None,
@@ -95,14 +116,15 @@ impl UsageAhead {
     fn next_vector(&mut self, from: &Watermarks) -> Result<Watermarks, SettleError> {
         let head = self.runtime.block_on(self.ledger.head())?;
         let visible = head.visible().merged(from);
-        if head.version == self.stepped_to || rows_between(from, &visible) <= self.rows_max {
+        let rows_max = self.due.rows.min(STEP_ROWS);
+        if head.version == self.stepped_to || rows_between(from, &visible) <= rows_max {
             self.stepped_to = head.version;
             return Ok(visible);
         }
         let mut to = from.clone();
         for version in self.runtime.block_on(self.ledger.versions(self.stepped_to + 1))? {
             let next = version.visible().merged(from);
-            if to != *from && rows_between(from, &next) > self.rows_max {
+            if to != *from && rows_between(from, &next) > rows_max {
                 break;
             }
             to = next;
@@ -111,14 +133,14 @@ impl UsageAhead {
         Ok(to)
     }
 
-    /// The vector to settle up to, if enough rows were added up or they have
-    /// waited long enough.
-    pub fn ask_if_due(&mut self, interval: Duration) -> Option<Watermarks> {
-        let sums = self.sums.as_mut()?;
-        if sums.asked
-            || self.refused.as_ref() == Some(sums.aggregator.to())
-            || (sums.aggregator.rows() < self.rows_max && sums.since.elapsed() < interval)
-        {
+    /// The vector to settle up to, if enough was added up or has waited long
+    /// enough.
+    pub fn ask_if_due(&mut self) -> Option<Watermarks> {
+        let (due, sums) = (&self.due, self.sums.as_mut()?);
+        let is_due = sums.aggregator.rows() >= due.rows
+            || sums.aggregator.sums() >= due.sums
+            || sums.since.elapsed() >= due.interval;
+        if sums.asked || !is_due || self.refused.as_ref() == Some(sums.aggregator.to()) {
             return None;
         }
         sums.asked = true;

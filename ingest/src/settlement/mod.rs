@@ -11,6 +11,7 @@ pub mod rows;
 mod service;
 mod write;
 
+pub use ahead::Due;
 pub use error::SettleError;
 pub use restore::{
     AlertPlace, StoredAlert, StoredControl, WhatIfError, control_rows, periods, stored_alerts, stored_charges,

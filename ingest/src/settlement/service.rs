@@ -20,7 +20,7 @@ use stempoint_schemas::watermark::Watermarks;
 use stempoint_store::ledger::Ledger;
 
 use super::aggregate::METERED;
-use super::ahead::UsageAhead;
+use super::ahead::{Due, UsageAhead};
 use super::checkpoint::Checkpoints;
 use super::error::SettleError;
 use super::recorded::{REACH_WAIT, is_older_than};
@@ -39,10 +39,8 @@ const IDLE_WAIT: Duration = Duration::from_millis(25);
 /// How settlement works.
 #[derive(Debug, Clone)]
 pub struct SettleOptions {
-    /// A settle event is appended after so many rows.
-    pub rows_max: u64,
-    /// A settle event is appended after so long, if there are rows.
-    pub interval: Duration,
+    /// When a settle event is appended.
+    pub due: Due,
     /// Whether this process appends settle events of its own.
     pub leads: bool,
     /// The currency of customers for whom nothing else was said.
@@ -55,8 +53,7 @@ impl SettleOptions {
     /// The defaults, with the checkpoint in a folder.
     pub fn new(checkpoint_folder: PathBuf) -> SettleOptions {
         SettleOptions {
-            rows_max: 1_000_000,
-            interval: Duration::from_secs(600),
+            due: Due::default(),
             leads: true,
             default_currency: DEFAULT_CURRENCY.to_owned(),
             checkpoint_folder,
@@ -155,7 +152,7 @@ impl Settler {
         let checkpoint = runtime.block_on(checkpoints.read(ledger, &head))?;
         let settlement = restore::settlement(ledger, &head, &options.default_currency, checkpoint)?;
         let reader = log.reader(Topic::Control, 0, head.control_offset)?;
-        let ahead = UsageAhead::new(ledger, runtime, options.rows_max, &options.default_currency);
+        let ahead = UsageAhead::new(ledger, runtime, options.due, &options.default_currency);
         Ok(Settler {
             ledger: ledger.clone(),
             log: Arc::clone(log),
@@ -223,7 +220,7 @@ impl Settler {
             return Ok(false);
         }
         let worked = self.ahead.step(self.settlement.settled(), self.settlement.books().apart())?;
-        if let Some(watermarks) = self.ahead.ask_if_due(self.options.interval) {
+        if let Some(watermarks) = self.ahead.ask_if_due() {
             self.log.submit(Topic::Control, settle_event(LEADER_SOURCE, &watermarks)).wait()?;
         }
         Ok(worked)

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use stempoint_ingest::settlement::SettleOptions;
+use stempoint_ingest::settlement::{Due, SettleOptions};
 use stempoint_schemas::watermark::Watermarks;
 
 use crate::folded::{EVENTS, Folded, PIECE, seed};
@@ -25,8 +25,18 @@ fn any_vectors_settle_each_row_once() {
 #[test]
 fn a_leader_catches_up_in_steps() {
     let folded = Folded::new(seed());
-    let options = SettleOptions { rows_max: 2 * PIECE, interval: Duration::ZERO, ..folded.options() };
+    let due = Due { rows: 2 * PIECE, sums: usize::MAX, interval: Duration::ZERO };
+    let options = SettleOptions { due, ..folded.options() };
     folded.settle(options, &folded.ends);
     let steps = folded.check() as u64;
     assert!(steps >= EVENTS / (2 * PIECE), "only {steps} settle events for {EVENTS} rows");
+}
+
+/// Many sums are much work for one settle event, however few the rows are.
+#[test]
+fn a_leader_settles_what_has_many_sums() {
+    let folded = Folded::new(seed());
+    let due = Due { rows: u64::MAX, sums: 1, interval: Duration::MAX };
+    folded.settle(SettleOptions { due, ..folded.options() }, &folded.ends);
+    assert!(folded.check() >= 1);
 }

@@ -1,7 +1,7 @@
 //! Settle events that cannot be.
 
 use stempoint_ingest::log::{Batch, partition_of};
-use stempoint_ingest::settlement::SettleOptions;
+use stempoint_ingest::settlement::{Due, SettleOptions};
 
 use crate::folded::{EVENTS, Folded, seed};
 
@@ -49,5 +49,6 @@ fn a_leader_goes_on_after_a_refusal() {
     let mut beyond = folded.ends.clone();
     beyond.set(0, beyond.get(0) + 1_000_000);
     folded.ask(&beyond);
-    folded.settle(SettleOptions { rows_max: EVENTS / 4, ..folded.options() }, &folded.ends);
+    let due = Due { rows: EVENTS / 4, ..folded.options().due };
+    folded.settle(SettleOptions { due, ..folded.options() }, &folded.ends);
 }
