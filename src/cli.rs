@@ -18,7 +18,10 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-pub use self::documents::{DocumentOutput, EarningsArgs, InvoiceArgs, InvoiceCommand, StatementsArgs};
+pub use self::documents::{
+    DocumentOutput, EarningsArgs, InvoiceArgs, InvoiceCommand, StatementsArgs, StatementsCommand, StatementsListArgs,
+    WriteArgs,
+};
 pub use bench::{BenchCommand, FoldStream};
 pub use budget::{AlertsCommand, BudgetCommand, BudgetSetArgs};
 pub use commitment::{CommitmentCommand, CommitmentSetArgs};
@@ -28,7 +31,7 @@ pub use format::{DocumentFormat, RowFormat, RowsOfCustomer};
 pub use grant::{GrantAddArgs, GrantCommand};
 pub use money::{
     AccountsArgs, BalanceArgs, BankArgs, CreditArgs, ExchangeAddArgs, ExchangeCommand, InvoicesArgs, InvoicesCommand,
-    InvoicesListArgs, InvoicesWriteArgs, PaymentArgs, PaymentCommand, TermsCommand, WriteOffArgs,
+    InvoicesListArgs, PaymentArgs, PaymentCommand, TermsCommand, WriteOffArgs,
 };
 pub use profile::{ProfileCommand, ProfileSetArgs};
 pub use proofs::{HeadArgs, HeadFormat, ManifestCommand, ProveArgs, VerifyProofArgs};
@@ -194,9 +197,9 @@ changes nothing, also while a server runs.")]
         after_help = "Example:\n  stempoint earnings node-7 2023-11 --format json\n  stempoint earnings SPEU-S-000012 --format pdf --out node-7-2023-11.pdf"
     )]
     Earnings(EarningsArgs),
-    /// List the statements that providers got when months were closed.
+    /// List the statements that providers got when months were closed, or write a month's as files.
     #[command(
-        after_help = "Example:\n  stempoint statements --period 2023-11\n  stempoint statements --provider node-7 --format csv"
+        after_help = "Example:\n  stempoint statements --period 2023-11\n  stempoint statements --provider node-7 --format csv\n  stempoint statements write --period 2023-11 --into statements-2023-11"
     )]
     Statements(StatementsArgs),
     /// List accounts with what they hold.

@@ -22,7 +22,31 @@ pub struct EarningsArgs {
 
 /// Options of `statements`.
 #[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true)]
 pub struct StatementsArgs {
+    /// What to do with them.
+    #[command(subcommand)]
+    pub command: Option<StatementsCommand>,
+    /// Which to list.
+    #[command(flatten)]
+    pub list: StatementsListArgs,
+}
+
+/// What to do with statements.
+#[derive(Debug, Subcommand)]
+pub enum StatementsCommand {
+    /// Write all statements that closing a month issued, as files.
+    #[command(after_help = "\
+Example:
+  stempoint statements write --period 2023-11 --format pdf --into statements-2023-11
+
+A file has the number of its statement. Writing again replaces the files.")]
+    Write(WriteArgs),
+}
+
+/// Which statements to list.
+#[derive(Debug, Args)]
+pub struct StatementsListArgs {
     /// Only this provider's.
     #[arg(long)]
     pub provider: Option<String>,
@@ -32,6 +56,20 @@ pub struct StatementsArgs {
     /// How to print the rows.
     #[arg(long, value_enum, default_value = "table")]
     pub format: RowFormat,
+}
+
+/// Options of `invoices write` and `statements write`.
+#[derive(Debug, Args)]
+pub struct WriteArgs {
+    /// The month, which must be closed.
+    #[arg(long, value_name = "YYYY-MM")]
+    pub period: String,
+    /// How to write them.
+    #[arg(long, value_enum, default_value = "pdf")]
+    pub format: DocumentFormat,
+    /// The folder; it is created if it is not there.
+    #[arg(long, value_name = "DIR")]
+    pub into: PathBuf,
 }
 
 /// How a document is printed.

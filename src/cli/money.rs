@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
-use super::{DocumentFormat, RowFormat};
+use super::{RowFormat, WriteArgs};
 
 /// What to do with terms.
 #[derive(Debug, Subcommand)]
@@ -202,21 +202,7 @@ Example:
   stempoint invoices write --period 2023-11 --format pdf --into invoices-2023-11
 
 A file has the number of its document. Writing again replaces the files.")]
-    Write(InvoicesWriteArgs),
-}
-
-/// Options of `invoices write`.
-#[derive(Debug, Args)]
-pub struct InvoicesWriteArgs {
-    /// The month, which must be closed.
-    #[arg(long, value_name = "YYYY-MM")]
-    pub period: String,
-    /// How to write them.
-    #[arg(long, value_enum, default_value = "pdf")]
-    pub format: DocumentFormat,
-    /// The folder; it is created if it is not there.
-    #[arg(long, value_name = "DIR")]
-    pub into: PathBuf,
+    Write(WriteArgs),
 }
 
 /// Which invoices to list.

@@ -8,15 +8,13 @@ use std::process::ExitCode;
 
 use anyhow::{Context as _, Result, bail};
 use stempoint_query::documents::{self, Document, Kind, Letterhead, Request, Subject};
-use stempoint_query::literal;
 use stempoint_schemas::time::Month;
 use stempoint_store::ledger::Ledger;
 
 use super::{profile, sql, verify};
 use crate::access::Access;
 use crate::cli::{
-    DocumentFormat, DocumentOutput, EarningsArgs, InvoiceArgs, InvoiceCommand, RowFormat, StatementsArgs,
-    TrialBalanceArgs,
+    DocumentFormat, DocumentOutput, EarningsArgs, InvoiceArgs, InvoiceCommand, RowFormat, TrialBalanceArgs,
 };
 use crate::context::Context;
 use crate::print::Output;
@@ -39,19 +37,6 @@ pub fn earnings(context: &Context, args: &EarningsArgs) -> Result<()> {
         Some(period) => month(context, Kind::Earnings, (&args.document, period), &args.output),
         None => issued(context, &args.document, &args.output),
     }
-}
-
-/// Lists the statements that were issued.
-pub fn statements(context: &Context, args: &StatementsArgs) -> Result<()> {
-    let period = args.period.as_deref().map(Month::parse).transpose()?;
-    let provider = args.provider.iter().map(|provider| format!("provider = {}", literal(provider)));
-    let conditions: Vec<String> = provider.chain(period.map(|period| format!("period = '{period}'"))).collect();
-    let conditions = if conditions.is_empty() { "TRUE".to_owned() } else { conditions.join(" AND ") };
-    let query = format!(
-        "SELECT number, provider, period, currency, earned, carried, total, issued_at FROM statements \
-         WHERE {conditions} ORDER BY _offset, line"
-    );
-    sql::print(context, &query, args.format, None)
 }
 
 /// Prints one party's month.

@@ -8,6 +8,7 @@ mod budget;
 mod commitment;
 mod correction;
 mod demo;
+mod document_files;
 mod documents;
 mod exchange;
 mod focus;
@@ -28,6 +29,7 @@ mod rate;
 mod rebuild;
 mod rejects;
 mod sql;
+mod statements;
 mod terms;
 mod up;
 mod verify;
@@ -88,7 +90,7 @@ pub fn run(context: &Context, command: Command) -> Result<ExitCode> {
         Command::Accounts(args) => accounts::accounts(context, &args)?,
         Command::Balance(args) => accounts::balance(context, &args)?,
         Command::Earnings(args) => documents::earnings(context, &args)?,
-        Command::Statements(args) => documents::statements(context, &args)?,
+        Command::Statements(args) => statements::run(context, &args)?,
         Command::TrialBalance(args) => documents::trial_balance(context, &args)?,
         Command::GeneralLedger(args) => general_ledger::run(context, &args)?,
         Command::Focus(command) => focus::run(context, &command)?,

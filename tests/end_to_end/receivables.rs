@@ -182,7 +182,7 @@ fn a_months_invoices_are_written_as_files_that_say_what_each_invoice_says() {
     assert_eq!(std::fs::read_dir(&into).expect("a folder").count(), 10, "there is nothing else");
     let open = write("2023-12", "json");
     let error = String::from_utf8_lossy(&open.stderr).into_owned();
-    assert!(error.contains("2023-12 is not closed, so its invoices have no numbers yet"), "{error}");
+    assert!(error.contains("2023-12 is not closed, so its documents have no numbers yet"), "{error}");
     assert!(String::from_utf8_lossy(&write("2023-10", "json").stdout).starts_with("0 documents"), "closed with it");
 }
 

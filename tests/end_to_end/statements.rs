@@ -84,10 +84,39 @@ fn providers_get_numbered_statements_and_what_rounding_leaves_is_carried() {
         let said = books.run(&["invoice", "verify", file]);
         assert!(said.starts_with("holds: "), "{file}: {said}");
     }
+    all_of_a_month(&books);
     let listed = books.run(&["statements", "--provider", "node-1", "--period", "2023-12"]);
     assert!(listed.contains("SPEU-S-000003") && !listed.contains("SPEU-S-000004"), "{listed}");
     let unknown = books.fail(&["earnings", "SPEU-S-000009"]);
     assert!(unknown.contains("SPEU-S-000009"), "{unknown}");
     audit_views::agree(&books);
     books.rebuild();
+}
+
+/// A month's statements as files are those that are printed one by one.
+fn all_of_a_month(books: &Books) {
+    let into = books.folder().join("statements-2023-12");
+    let write = |period: &str| {
+        let into = into.to_string_lossy().into_owned();
+        ["statements", "write", "--period", period, "--format", "json", "--into", &into].map(str::to_owned)
+    };
+    for _ in 0..2 {
+        let said = books.run(&write("2023-12").each_ref().map(String::as_str));
+        assert!(said.starts_with("2 statements of 2023-12 in "), "{said}");
+        let mut files: Vec<String> = std::fs::read_dir(&into)
+            .expect("the folder is there")
+            .map(|entry| entry.expect("an entry").file_name().to_string_lossy().into_owned())
+            .collect();
+        files.sort();
+        assert_eq!(files, ["SPEU-S-000003.json", "SPEU-S-000004.json"]);
+    }
+    for number in ["SPEU-S-000003", "SPEU-S-000004"] {
+        let file = into.join(format!("{number}.json"));
+        let written = std::fs::read_to_string(&file).expect("it was written");
+        assert_eq!(written, books.run(&["earnings", number, "--format", "json"]), "{number}");
+        let said = books.run(&["invoice", "verify", &file.to_string_lossy()]);
+        assert!(said.starts_with("holds: "), "{number}: {said}");
+    }
+    let open = books.fail(&write("2024-02").each_ref().map(String::as_str));
+    assert!(open.contains("2024-02 is not closed, so its documents have no numbers yet"), "{open}");
 }

@@ -18,7 +18,7 @@ use super::issued::{Totals, draft, issued};
 use super::lines::{lines, prices};
 use super::postings::{Keys, named, postings};
 use super::stated;
-use super::statement::{Kind, Request, Statement, TrueUp, Unrated};
+use super::statement::{Kind, Line, Request, Statement, TrueUp, Unrated};
 use super::sums::{checked, items, text, texts};
 use super::true_ups::{OfCustomer, true_ups};
 use crate::catalogue::Session;
@@ -53,27 +53,12 @@ pub(crate) async fn collect(session: &Session, kind: Kind, request: &Request) ->
     let prices = prices(session, sums.into_iter()).await?;
     let (lines, used) = lines(kind, request, &currency, sums, &prices)?;
     let unrated = charges.unrated.into_iter().filter(|(of, _)| *of == currency).map(|(_, unrated)| unrated).collect();
-    let Figures { true_up, subtotal, carried, totals } = match kind {
+    let figures = match kind {
         Kind::Invoice => figures(session, request, &currency, used, is_closed).await?,
         Kind::Earnings => stated::figures(session, request, &currency, used).await?,
     };
-    Ok(Statement {
-        kind,
-        party: request.party.clone(),
-        profile: None,
-        period: request.period,
-        currency,
-        lines,
-        true_up,
-        unrated,
-        issued: totals.issued,
-        subtotal,
-        carried,
-        tax_terms: totals.tax_terms,
-        tax: totals.tax,
-        total: totals.total,
-        ledger_version: session.pin().version,
-    })
+    let statement = figures.below((kind, request), currency, lines, session.pin().version);
+    Ok(Statement { unrated, ..statement })
 }
 
 /// What stands below the lines of usage.
@@ -88,6 +73,33 @@ impl Figures {
     /// Of lines of usage alone.
     pub fn of(subtotal: Amount, totals: Totals) -> Figures {
         Figures { true_up: None, subtotal, carried: None, totals }
+    }
+
+    /// The statement of a party's month that has these lines and figures.
+    pub fn below(
+        self,
+        (kind, request): (Kind, &Request),
+        currency: String,
+        lines: Vec<Line>,
+        ledger_version: i64,
+    ) -> Statement {
+        Statement {
+            kind,
+            party: request.party.clone(),
+            profile: None,
+            period: request.period,
+            currency,
+            lines,
+            true_up: self.true_up,
+            unrated: Vec::new(),
+            issued: self.totals.issued,
+            subtotal: self.subtotal,
+            carried: self.carried,
+            tax_terms: self.totals.tax_terms,
+            tax: self.totals.tax,
+            total: self.totals.total,
+            ledger_version,
+        }
     }
 }
 

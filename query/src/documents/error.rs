@@ -45,7 +45,7 @@ pub enum DocumentError {
     },
     /// The month has no invoices yet.
     #[error(
-        "{period} is not closed, so its invoices have no numbers yet; `stempoint period close {period}` issues them"
+        "{period} is not closed, so its documents have no numbers yet; `stempoint period close {period}` issues them"
     )]
     NotClosed {
         /// The month.

@@ -1,30 +1,64 @@
-//! All invoices of a month that was closed.
+//! All documents that closing a month issued: invoices, and statements of
+//! earnings.
 //!
-//! Invariants: each is the same as by [`super::invoice`], though the books are
-//! read once for all; they come in the order of their issue, one at a time, so
-//! that memory holds the sums of the month and the lines of one document.
+//! Invariants: each is the same as by [`super::invoice`] or
+//! [`super::earnings`], though the books are read once for all; they come in
+//! the order of their issue, one at a time, so that memory holds the sums of
+//! the month and the lines of one document.
 
 use std::collections::HashMap;
 use std::vec::IntoIter;
 
+use stempoint_schemas::money::Amount;
 use stempoint_schemas::time::Month;
 
-use super::collect::{is_closed, with_true_up};
+use super::collect::{Figures, is_closed, with_true_up};
 use super::error::DocumentError;
 use super::issued::{DocumentRow, documents};
 use super::lines::{Prices, lines, prices};
 use super::postings::{OfParties, postings};
+use super::stated::{StatedRow, stated};
 use super::statement::{Kind, Request, Statement, TrueUp};
 use super::true_ups::true_ups;
 use crate::catalogue::Session;
 
-/// The invoices and credit notes that were issued for a month.
-pub struct Invoices {
+/// What the documents of a month are made of.
+struct Books {
+    kind: Kind,
     period: Month,
     ledger_version: i64,
-    rows: IntoIter<DocumentRow>,
     sums: OfParties,
     prices: Prices,
+}
+
+impl Books {
+    async fn read(session: &Session, kind: Kind, period: Month) -> Result<Books, DocumentError> {
+        if !is_closed(session, period).await? {
+            return Err(DocumentError::NotClosed { period: period.to_string() });
+        }
+        let sums = postings(session, kind, None, period).await?;
+        let prices = prices(session, sums.values().flat_map(|currencies| currencies.values())).await?;
+        Ok(Books { kind, period, ledger_version: session.pin().version, sums, prices })
+    }
+
+    /// The document of a party, with the figures that its lines' sum gives.
+    fn document(
+        &mut self,
+        party: String,
+        currency: String,
+        figures: impl FnOnce(Amount) -> Result<Figures, DocumentError>,
+    ) -> Result<Statement, DocumentError> {
+        let sums = self.sums.get_mut(&party).and_then(|currencies| currencies.remove(&currency));
+        let request = Request { party, period: self.period, currency: None };
+        let (lines, sum) = lines(self.kind, &request, &currency, sums.as_ref(), &self.prices)?;
+        Ok(figures(sum)?.below((self.kind, &request), currency, lines, self.ledger_version))
+    }
+}
+
+/// The invoices and credit notes that were issued for a month.
+pub struct Invoices {
+    books: Books,
+    rows: IntoIter<DocumentRow>,
     /// What commitments lacked, by customer and currency.
     true_ups: HashMap<(String, String), TrueUp>,
 }
@@ -35,44 +69,11 @@ pub struct Invoices {
 /// [`DocumentError::NotClosed`] if the month was not closed, and errors of
 /// reading.
 pub async fn invoices(session: &Session, period: Month) -> Result<Invoices, DocumentError> {
-    if !is_closed(session, period).await? {
-        return Err(DocumentError::NotClosed { period: period.to_string() });
-    }
-    let rows = documents(session, &format!("period = '{period}'")).await?;
-    let sums = postings(session, Kind::Invoice, None, period).await?;
-    let prices = prices(session, sums.values().flat_map(|currencies| currencies.values())).await?;
+    let books = Books::read(session, Kind::Invoice, period).await?;
+    let rows = documents(session, &format!("period = '{period}'")).await?.into_iter();
     let true_ups = true_ups(session, period, None).await?.into_iter();
     let true_ups = true_ups.map(|of| ((of.customer, of.currency), of.true_up)).collect();
-    Ok(Invoices { period, ledger_version: session.pin().version, rows: rows.into_iter(), sums, prices, true_ups })
-}
-
-impl Invoices {
-    fn statement(&mut self, row: DocumentRow) -> Result<Statement, DocumentError> {
-        let (party, currency) = (row.customer.clone(), row.currency.clone());
-        let sums = self.sums.get_mut(&party).and_then(|currencies| currencies.remove(&currency));
-        let request = Request { party: party.clone(), period: self.period, currency: None };
-        let (lines, used) = lines(Kind::Invoice, &request, &currency, sums.as_ref(), &self.prices)?;
-        let true_up = self.true_ups.remove(&(party.clone(), currency.clone()));
-        let subtotal = with_true_up(used, true_up.as_ref())?;
-        let totals = row.totals(subtotal)?;
-        Ok(Statement {
-            kind: Kind::Invoice,
-            party,
-            profile: None,
-            period: self.period,
-            currency,
-            lines,
-            true_up,
-            unrated: Vec::new(),
-            issued: totals.issued,
-            subtotal,
-            carried: None,
-            tax_terms: totals.tax_terms,
-            tax: totals.tax,
-            total: totals.total,
-            ledger_version: self.ledger_version,
-        })
-    }
+    Ok(Invoices { books, rows, true_ups })
 }
 
 impl Iterator for Invoices {
@@ -80,7 +81,12 @@ impl Iterator for Invoices {
 
     fn next(&mut self) -> Option<Self::Item> {
         let row = self.rows.next()?;
-        Some(self.statement(row))
+        let (party, currency) = (row.customer.clone(), row.currency.clone());
+        let true_up = self.true_ups.remove(&(party.clone(), currency.clone()));
+        Some(self.books.document(party, currency, |used| {
+            let subtotal = with_true_up(used, true_up.as_ref())?;
+            Ok(Figures { true_up, ..Figures::of(subtotal, row.totals(subtotal)?) })
+        }))
     }
 
     fn size_hint(&self) -> (usize, Option<usize>) {
@@ -89,3 +95,35 @@ impl Iterator for Invoices {
 }
 
 impl ExactSizeIterator for Invoices {}
+
+/// The statements of earnings that were issued for a month.
+pub struct Statements {
+    books: Books,
+    rows: IntoIter<StatedRow>,
+}
+
+/// Reads what a month's statements of earnings are made of.
+///
+/// # Errors
+/// As for [`invoices`].
+pub async fn statements(session: &Session, period: Month) -> Result<Statements, DocumentError> {
+    let books = Books::read(session, Kind::Earnings, period).await?;
+    let rows = stated(session, &format!("period = '{period}'")).await?.into_iter();
+    Ok(Statements { books, rows })
+}
+
+impl Iterator for Statements {
+    type Item = Result<Statement, DocumentError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let row = self.rows.next()?;
+        let (party, currency) = (row.provider.clone(), row.currency.clone());
+        Some(self.books.document(party, currency, |earned| row.figures(earned)))
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        self.rows.size_hint()
+    }
+}
+
+impl ExactSizeIterator for Statements {}
