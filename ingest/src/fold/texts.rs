@@ -21,9 +21,12 @@ pub(super) struct Texts {
     texts: String,
     keys: Vec<i32>,
     nulls: NullBufferBuilder,
+    /// The last row's text: many a column says the same for long.
+    last: Option<Known>,
 }
 
 /// Where a text stands in the dictionary.
+#[derive(Clone, Copy)]
 struct Known {
     key: i32,
     start: u32,
@@ -44,6 +47,7 @@ impl Default for Texts {
             texts: String::new(),
             keys: Vec::new(),
             nulls: NullBufferBuilder::new(0),
+            last: None,
         }
     }
 }
@@ -66,16 +70,28 @@ impl Texts {
     }
 
     fn key(&mut self, text: &str) -> i32 {
+        if let Some(last) = self.last
+            && is_same(last.text(&self.texts), text.as_bytes())
+        {
+            return last.key;
+        }
+        let found = self.find(text);
+        self.last = Some(found);
+        found.key
+    }
+
+    /// Where a text stands in the dictionary, from now on if it did not.
+    fn find(&mut self, text: &str) -> Known {
         let Texts { known, hasher, texts, .. } = self;
         let hash = hasher.hash_one(text.as_bytes());
         if let Some(known) = known.find(hash, |known| is_same(known.text(texts), text.as_bytes())) {
-            return known.key;
+            return *known;
         }
         let (key, start) = (known.len() as i32, texts.len() as u32);
         texts.push_str(text);
         let added = Known { key, start, end: texts.len() as u32 };
         known.insert_unique(hash, added, |known| hasher.hash_one(known.text(texts)));
-        key
+        added
     }
 
     /// The column; what is appended from now on belongs to the next one.
@@ -88,6 +104,7 @@ impl Texts {
         let texts = ends.iter().map(|&(start, end)| &self.texts[start as usize..end as usize]);
         let values = StringArray::from_iter_values(texts);
         self.texts.clear();
+        self.last = None;
         Ok(Arc::new(DictionaryArray::<Int32Type>::try_new(keys, Arc::new(values))?))
     }
 }
@@ -118,6 +135,22 @@ mod tests {
     use super::*;
     use arrow::array::{Array, AsArray};
     use proptest::prelude::*;
+
+    /// Texts of all lengths around those that are compared in another way,
+    /// against the same with one byte changed at each place.
+    #[test]
+    fn texts_that_differ_anywhere_are_not_the_same() {
+        for length in 0..70 {
+            let text = vec![b'a'; length];
+            assert!(is_same(&text, &text.clone()), "{length} bytes");
+            assert!(!is_same(&text, &vec![b'a'; length + 1]), "{length} bytes and one more");
+            for place in 0..length {
+                let mut other = text.clone();
+                other[place] = b'b';
+                assert!(!is_same(&text, &other), "{length} bytes, another one at {place}");
+            }
+        }
+    }
 
     proptest! {
         /// Two columns one after the other from the same memory, against the
