@@ -184,6 +184,11 @@ impl<const FIRST: usize, const N: usize> Sides<FIRST, N> {
     fn len(&self) -> usize {
         self.customers.0.len() + self.providers.0.len()
     }
+
+    fn finish(self, kinds: &[Kind], currency: Name, usage: &mut Usage) {
+        usage.customers.extend(self.customers.finish(kinds, currency));
+        usage.providers.extend(self.providers.finish(kinds, currency));
+    }
 }
 
 /// Tokens and requests come before what GPUs do in [`Meter::ALL`].
@@ -308,21 +313,10 @@ impl Aggregator {
     /// The sums.
     pub fn finish(self) -> Usage {
         let (kinds, currency) = (self.kinds.kinds, self.currency);
-        let (calls, gpus) = (self.api_calls, self.gpu_usage);
-        Usage {
-            customers: calls
-                .customers
-                .finish(&kinds, currency)
-                .chain(gpus.customers.finish(&kinds, currency))
-                .collect(),
-            providers: calls
-                .providers
-                .finish(&kinds, currency)
-                .chain(gpus.providers.finish(&kinds, currency))
-                .collect(),
-            names: self.names,
-            rows: self.rows,
-        }
+        let mut usage = Usage { customers: Vec::new(), providers: Vec::new(), names: self.names, rows: self.rows };
+        self.api_calls.finish(&kinds, currency, &mut usage);
+        self.gpu_usage.finish(&kinds, currency, &mut usage);
+        usage
     }
 }
 
