@@ -23,12 +23,13 @@ pub fn run(context: &Context, args: &StatementsArgs) -> Result<()> {
 
 fn list(context: &Context, args: &StatementsListArgs) -> Result<()> {
     let period = args.period.as_deref().map(Month::parse).transpose()?;
-    let provider = args.provider.iter().map(|provider| format!("provider = {}", literal(provider)));
-    let conditions: Vec<String> = provider.chain(period.map(|period| format!("period = '{period}'"))).collect();
-    let conditions = if conditions.is_empty() { "TRUE".to_owned() } else { conditions.join(" AND ") };
+    let mut conditions = vec!["true".to_owned()];
+    conditions.extend(args.provider.as_ref().map(|provider| format!("provider = {}", literal(provider))));
+    conditions.extend(period.map(|period| format!("period = '{period}'")));
     let query = format!(
         "SELECT number, provider, period, currency, earned, carried, total, issued_at FROM statements \
-         WHERE {conditions} ORDER BY _offset, line"
+         WHERE {} ORDER BY _offset, line",
+        conditions.join(" AND ")
     );
     sql::print(context, &query, args.format, None)
 }

@@ -52,9 +52,14 @@ impl<T: ArrowPrimitiveType> Numbers<T> {
 
     /// The column; what is appended from now on belongs to the next one.
     pub(super) fn finish(&mut self) -> Result<ArrayRef, ArrowError> {
+        Ok(Arc::new(self.finish_typed()?))
+    }
+
+    /// The same, where its type is asked for.
+    pub(super) fn finish_typed(&mut self) -> Result<PrimitiveArray<T>, ArrowError> {
         let rows = self.numbers.len();
         let numbers = std::mem::replace(&mut self.numbers, Vec::with_capacity(rows));
         let column = PrimitiveArray::<T>::try_new(numbers.into(), self.nulls.finish())?;
-        Ok(Arc::new(column.with_data_type(self.kind.clone())))
+        Ok(column.with_data_type(self.kind.clone()))
     }
 }

@@ -177,14 +177,11 @@ struct Source {
     waiting: usize,
     waiting_bytes: usize,
     waiting_since: Option<Instant>,
-    /// Whether the last chunk was full.
-    is_behind: bool,
 }
 
 impl Source {
     fn new(shard: Shard, reader: Box<dyn PartitionReader>) -> Source {
-        let chunk = Chunk::default();
-        Source { shard, reader, chunk, waiting: 0, waiting_bytes: 0, waiting_since: None, is_behind: false }
+        Source { shard, reader, chunk: Chunk::default(), waiting: 0, waiting_bytes: 0, waiting_since: None }
     }
 
     /// Reads and decides what is there, up to a chunk. Says how many records
@@ -194,7 +191,6 @@ impl Source {
         let limits = Limits { records_max: CHUNK_RECORDS, bytes_max: CHUNK_BYTES };
         let chunk = &mut self.chunk;
         let next = self.reader.poll(limits, wait, &mut |record| chunk.push(record))?;
-        self.is_behind = self.chunk.len() >= CHUNK_RECORDS || self.chunk.bytes() >= CHUNK_BYTES;
         if next == self.shard.state().watermark {
             return Ok(0);
         }
@@ -205,8 +201,13 @@ impl Source {
         Ok(self.chunk.len())
     }
 
+    /// Whether the last chunk was full, so that more is there already.
+    fn is_behind(&self) -> bool {
+        self.chunk.len() >= CHUNK_RECORDS || self.chunk.bytes() >= CHUNK_BYTES
+    }
+
     fn is_due(&self, options: &FoldOptions) -> bool {
-        let interval = options.commit_interval * if self.is_behind { BEHIND_FACTOR } else { 1 };
+        let interval = options.commit_interval * if self.is_behind() { BEHIND_FACTOR } else { 1 };
         self.waiting >= options.batch_rows_max
             || self.waiting_bytes >= options.batch_bytes_max
             || self.waiting_since.is_some_and(|since| since.elapsed() >= interval)

@@ -6,21 +6,22 @@
 use std::hash::BuildHasher;
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, DictionaryArray, Int32Array, NullBufferBuilder, StringArray};
+use arrow::array::{ArrayRef, DictionaryArray, StringArray};
 use arrow::datatypes::Int32Type;
 use arrow::error::ArrowError;
 use hashbrown::HashTable;
 
+use super::numbers::Numbers;
+
 /// A dictionary column of texts. It is much of a row's work, so it hashes
-/// with few instructions, and it has its memory at once for as many rows as
-/// it had before.
+/// with few instructions.
+#[derive(Default)]
 pub(super) struct Texts {
     known: HashTable<Known>,
     hasher: foldhash::fast::RandomState,
     /// The different texts one after the other.
     texts: String,
-    keys: Vec<i32>,
-    nulls: NullBufferBuilder,
+    keys: Numbers<Int32Type>,
     /// The last row's text: many a column says the same for long.
     last: Option<Known>,
 }
@@ -39,34 +40,15 @@ impl Known {
     }
 }
 
-impl Default for Texts {
-    fn default() -> Texts {
-        Texts {
-            known: HashTable::new(),
-            hasher: foldhash::fast::RandomState::default(),
-            texts: String::new(),
-            keys: Vec::new(),
-            nulls: NullBufferBuilder::new(0),
-            last: None,
-        }
-    }
-}
-
 impl Texts {
     pub(super) fn append(&mut self, text: &str) {
         let key = self.key(text);
-        self.keys.push(key);
-        self.nulls.append_non_null();
+        self.keys.append(key);
     }
 
     pub(super) fn append_option(&mut self, text: Option<&str>) {
-        match text {
-            Some(text) => self.append(text),
-            None => {
-                self.keys.push(0);
-                self.nulls.append_null();
-            }
-        }
+        let key = text.map(|text| self.key(text));
+        self.keys.append_option(key);
     }
 
     fn key(&mut self, text: &str) -> i32 {
@@ -96,16 +78,14 @@ impl Texts {
 
     /// The column; what is appended from now on belongs to the next one.
     pub(super) fn finish(&mut self) -> Result<ArrayRef, ArrowError> {
-        let rows = self.keys.len();
-        let keys = std::mem::replace(&mut self.keys, Vec::with_capacity(rows));
-        let keys = Int32Array::try_new(keys.into(), self.nulls.finish())?;
+        let keys = self.keys.finish_typed()?;
         let mut ends: Vec<_> = self.known.drain().map(|known| (known.start, known.end)).collect();
         ends.sort_unstable();
         let texts = ends.iter().map(|&(start, end)| &self.texts[start as usize..end as usize]);
         let values = StringArray::from_iter_values(texts);
         self.texts.clear();
         self.last = None;
-        Ok(Arc::new(DictionaryArray::<Int32Type>::try_new(keys, Arc::new(values))?))
+        Ok(Arc::new(DictionaryArray::try_new(keys, Arc::new(values))?))
     }
 }
 

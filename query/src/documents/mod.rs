@@ -33,7 +33,7 @@ pub use error::DocumentError;
 pub use invoice::invoice;
 pub use issued::Issued;
 pub use letterhead::{Issuer, Letterhead};
-pub use month::{Invoices, Statements, invoices, statements};
+pub use month::{invoices, statements};
 pub use render::{DocumentFormat, attached, render};
 pub use statement::{Kind, Line, Request, Statement, TrueUp, Unrated};
 pub use stempoint_schemas::currency::{self, minor_units};

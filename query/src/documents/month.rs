@@ -7,17 +7,16 @@
 //! the month and the lines of one document.
 
 use std::collections::HashMap;
-use std::vec::IntoIter;
 
 use stempoint_schemas::money::Amount;
 use stempoint_schemas::time::Month;
 
 use super::collect::{Figures, is_closed, with_true_up};
 use super::error::DocumentError;
-use super::issued::{DocumentRow, documents};
+use super::issued::documents;
 use super::lines::{Prices, lines, prices};
 use super::postings::{OfParties, postings};
-use super::stated::{StatedRow, stated};
+use super::stated::stated;
 use super::statement::{Kind, Request, Statement, TrueUp};
 use super::true_ups::true_ups;
 use crate::catalogue::Session;
@@ -56,74 +55,42 @@ impl Books {
 }
 
 /// The invoices and credit notes that were issued for a month.
-pub struct Invoices {
-    books: Books,
-    rows: IntoIter<DocumentRow>,
-    /// What commitments lacked, by customer and currency.
-    true_ups: HashMap<(String, String), TrueUp>,
-}
-
-/// Reads what a month's invoices are made of.
 ///
 /// # Errors
 /// [`DocumentError::NotClosed`] if the month was not closed, and errors of
 /// reading.
-pub async fn invoices(session: &Session, period: Month) -> Result<Invoices, DocumentError> {
-    let books = Books::read(session, Kind::Invoice, period).await?;
-    let rows = documents(session, &format!("period = '{period}'")).await?.into_iter();
+pub async fn invoices(
+    session: &Session,
+    period: Month,
+) -> Result<impl Iterator<Item = Result<Statement, DocumentError>> + use<>, DocumentError> {
+    let mut books = Books::read(session, Kind::Invoice, period).await?;
+    let rows = documents(session, &format!("period = '{period}'")).await?;
     let true_ups = true_ups(session, period, None).await?.into_iter();
-    let true_ups = true_ups.map(|of| ((of.customer, of.currency), of.true_up)).collect();
-    Ok(Invoices { books, rows, true_ups })
-}
-
-impl Iterator for Invoices {
-    type Item = Result<Statement, DocumentError>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        let row = self.rows.next()?;
+    // What commitments lacked, by customer and currency.
+    let mut true_ups: HashMap<(String, String), TrueUp> =
+        true_ups.map(|of| ((of.customer, of.currency), of.true_up)).collect();
+    Ok(rows.into_iter().map(move |row| {
         let (party, currency) = (row.customer.clone(), row.currency.clone());
-        let true_up = self.true_ups.remove(&(party.clone(), currency.clone()));
-        Some(self.books.document(party, currency, |used| {
+        let true_up = true_ups.remove(&(party.clone(), currency.clone()));
+        books.document(party, currency, |used| {
             let subtotal = with_true_up(used, true_up.as_ref())?;
             Ok(Figures { true_up, ..Figures::of(subtotal, row.totals(subtotal)?) })
-        }))
-    }
-
-    fn size_hint(&self) -> (usize, Option<usize>) {
-        self.rows.size_hint()
-    }
+        })
+    }))
 }
-
-impl ExactSizeIterator for Invoices {}
 
 /// The statements of earnings that were issued for a month.
-pub struct Statements {
-    books: Books,
-    rows: IntoIter<StatedRow>,
-}
-
-/// Reads what a month's statements of earnings are made of.
 ///
 /// # Errors
 /// As for [`invoices`].
-pub async fn statements(session: &Session, period: Month) -> Result<Statements, DocumentError> {
-    let books = Books::read(session, Kind::Earnings, period).await?;
-    let rows = stated(session, &format!("period = '{period}'")).await?.into_iter();
-    Ok(Statements { books, rows })
-}
-
-impl Iterator for Statements {
-    type Item = Result<Statement, DocumentError>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        let row = self.rows.next()?;
+pub async fn statements(
+    session: &Session,
+    period: Month,
+) -> Result<impl Iterator<Item = Result<Statement, DocumentError>> + use<>, DocumentError> {
+    let mut books = Books::read(session, Kind::Earnings, period).await?;
+    let rows = stated(session, &format!("period = '{period}'")).await?;
+    Ok(rows.into_iter().map(move |row| {
         let (party, currency) = (row.provider.clone(), row.currency.clone());
-        Some(self.books.document(party, currency, |earned| row.figures(earned)))
-    }
-
-    fn size_hint(&self) -> (usize, Option<usize>) {
-        self.rows.size_hint()
-    }
+        books.document(party, currency, |earned| row.figures(earned))
+    }))
 }
-
-impl ExactSizeIterator for Statements {}
