@@ -33,8 +33,7 @@ fn invoices(books: &Books) -> Value {
 }
 
 fn balances(books: &Books) -> Vec<String> {
-    let rows = books.sql("SELECT account, balance FROM balances WHERE balance <> 0 ORDER BY account");
-    rows.iter().map(|row| format!("{} {}", row["account"], row["balance"]).replace('"', "")).collect()
+    books.balances("balance <> 0")
 }
 
 #[test]

@@ -28,10 +28,9 @@ fn grant(books: &Books, arguments: &[&str]) -> String {
 }
 
 fn balances(books: &Books) -> Vec<String> {
-    let accounts =
-        "account LIKE 'customer/%' OR account IN ('platform/promotions', 'platform/breakage', 'treasury/bank')";
-    let rows = books.sql(&format!("SELECT account, balance FROM balances WHERE {accounts} ORDER BY account"));
-    rows.iter().map(|row| format!("{} {}", row["account"], row["balance"]).replace('"', "")).collect()
+    books.balances(
+        "account LIKE 'customer/%' OR account IN ('platform/promotions', 'platform/breakage', 'treasury/bank')",
+    )
 }
 
 fn grants(books: &Books) -> Value {
@@ -77,6 +76,7 @@ fn grants_pay_by_priority_then_by_their_end_and_what_is_left_is_posted() {
         balances(&books),
         ["customer/acme/prepaid -9.43", "customer/acme/receivable 2.002", "platform/promotions 3", "treasury/bank 10",]
     );
+    says_what_it_was_paid_with(&books);
     let said =
         books.fail(&["grant", "add", "acme", "5", "--from", "2023-11", "--until", "2023-11", "--reason", "late"]);
     assert!(said.contains("2023-11 is closed: a grant pays for invoices that are yet to be issued"), "{said}");
@@ -110,4 +110,31 @@ fn grants_pay_by_priority_then_by_their_end_and_what_is_left_is_posted() {
     keeps_the_rules(&books);
     audit_views::agree(&books);
     books.rebuild();
+}
+
+/// An invoice says what paid it when it was issued.
+fn says_what_it_was_paid_with(books: &Books) {
+    let printed = books.run(&["invoice", "SPEU-000001", "--format", "json"]);
+    let invoice: Value = serde_json::from_str(&printed).expect("JSON");
+    assert_eq!((&invoice["total"], &invoice["to_be_paid"]), (&json!("3.57"), &json!("0.00")));
+    let paid = invoice["paid"].as_array().expect("what it was paid with");
+    let found: Vec<Value> = paid.iter().map(|part| json!([part["source"], part["amount"]])).collect();
+    assert_eq!(Value::from(found), json!([["grant-5", "1.00"], ["grant-4", "2.00"], ["grant-2", "0.57"]]));
+    for part in paid {
+        let row = &books.sql(part["sql"].as_str().expect("a query"))[0];
+        let amount = |text: &Value| text.as_str().and_then(|text| text.parse::<f64>().ok());
+        assert_eq!(amount(&row["amount"]), amount(&part["amount"]), "{part}");
+    }
+    for format in ["text", "html"] {
+        let text = books.run(&["invoice", "SPEU-000001", "--format", format]);
+        assert!(text.contains("Paid with grant-2") && text.contains("To be paid"), "{text}");
+    }
+    let file = books.folder().join("paid.pdf");
+    books.run(&["invoice", "SPEU-000001", "--format", "pdf", "--out", &file.to_string_lossy()]);
+    let said = books.run(&["invoice", "verify", &file.to_string_lossy()]);
+    assert!(said.starts_with("holds: "), "{said}");
+    let other = printed.replace("\"amount\": \"0.57\"", "\"amount\": \"0.58\"");
+    let file = books.file("other.json", &other);
+    let said = books.output(&["invoice", "verify", &file.to_string_lossy()]);
+    assert_eq!(said.status.code(), Some(3), "what paid it is compared too");
 }

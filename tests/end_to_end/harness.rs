@@ -103,6 +103,12 @@ impl Books {
         self.run(&["import", "api_call", &file.to_string_lossy(), "--source", source, "--select", SELECT]);
     }
 
+    /// The accounts that meet a condition with what they hold, by their names.
+    pub fn balances(&self, condition: &str) -> Vec<String> {
+        let rows = self.sql(&format!("SELECT account, balance FROM balances WHERE {condition} ORDER BY account"));
+        rows.iter().map(|row| format!("{} {}", row["account"], row["balance"]).replace('"', "")).collect()
+    }
+
     /// Runs a command and gives what it printed, whatever its exit code.
     pub fn output(&self, arguments: &[&str]) -> Output {
         self.command(arguments).output().expect("the program can be started")

@@ -40,10 +40,8 @@ pub(crate) async fn collect(session: &Session, kind: Kind, request: &Request) ->
         Charges::read(session, kind, request).await?
     };
     let mut currencies: BTreeSet<String> = postings.keys().chain(&charges.currencies).cloned().collect();
-    if currencies.is_empty() && is_closed && kind == Kind::Invoice {
-        // Who used nothing can be charged for what it promised.
-        let lacking = true_ups(session, request.period, Some(&request.party)).await?;
-        currencies.extend(lacking.into_iter().map(|of| of.currency));
+    if currencies.is_empty() && is_closed {
+        currencies = without_lines(session, kind, request).await?;
     }
     if currencies.is_empty() {
         return Err(unknown_party(session, kind, request).await?);
@@ -59,6 +57,22 @@ pub(crate) async fn collect(session: &Session, kind: Kind, request: &Request) ->
     };
     let statement = figures.below((kind, request), currency, lines, session.pin().version);
     Ok(Statement { unrated, ..statement })
+}
+
+/// The currencies of documents without lines of usage: who used nothing can be
+/// charged for what it promised, and who served nothing gets what was accepted
+/// of its disputes.
+async fn without_lines(session: &Session, kind: Kind, request: &Request) -> Result<BTreeSet<String>, DocumentError> {
+    Ok(match kind {
+        Kind::Invoice => {
+            let lacking = true_ups(session, request.period, Some(&request.party)).await?;
+            lacking.into_iter().map(|of| of.currency).collect()
+        }
+        Kind::Earnings => {
+            let condition = format!("provider = {} AND period = '{}'", literal(&request.party), request.period);
+            stated::stated(session, &condition).await?.into_iter().map(|row| row.currency).collect()
+        }
+    })
 }
 
 /// What stands below the lines of usage.
@@ -98,6 +112,7 @@ impl Figures {
             tax_terms: self.totals.tax_terms,
             tax: self.totals.tax,
             total: self.totals.total,
+            paid: self.totals.paid,
             ledger_version,
         }
     }

@@ -3,18 +3,22 @@
 //! Invariant: an issued invoice has the figures of its row in `invoices`; a
 //! draft is rounded and taxed by the rules that will issue it.
 
+use std::collections::HashMap;
+
 use arrow::array::{Array, AsArray, RecordBatch};
-use arrow::datatypes::{Decimal128Type, TimestampMicrosecondType};
+use arrow::datatypes::{Decimal128Type, Int64Type, TimestampMicrosecondType};
 use stempoint_core::receivables::Rounded;
 use stempoint_core::terms::{Tax, Terms};
 use stempoint_schemas::money::{Amount, Share};
 use stempoint_schemas::time::Instant;
 
 use super::error::DocumentError;
-use super::statement::Request;
+use super::statement::{PaidAtIssue, Request};
 use super::sums::{missing, text, texts};
 use crate::catalogue::Session;
 use crate::literal;
+
+const ALLOCATIONS: &str = "allocations";
 
 /// What is known of an invoice only once its month was closed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,6 +39,15 @@ pub(crate) struct Totals {
     pub tax_terms: Option<Tax>,
     pub tax: Amount,
     pub total: Amount,
+    /// What it was paid with when it was issued.
+    pub paid: Vec<PaidAtIssue>,
+}
+
+impl Totals {
+    /// The figures below what a provider earned.
+    pub fn of_provider(issued: Option<Issued>, total: Amount) -> Totals {
+        Totals { issued, tax_terms: None, tax: Amount::ZERO, total, paid: Vec::new() }
+    }
 }
 
 /// The row of a customer's month, once it was issued.
@@ -63,7 +76,7 @@ pub(crate) async fn draft(
     let terms = Terms { tax: tax_terms.clone(), ..Terms::default() };
     let overflow = |_| DocumentError::Overflow { what: "the total".to_owned() };
     let rounded = Rounded::new(subtotal, &terms, currency).map_err(overflow)?;
-    Ok(Totals { issued: None, tax_terms, tax: rounded.tax, total: rounded.total })
+    Ok(Totals { issued: None, tax_terms, tax: rounded.tax, total: rounded.total, paid: Vec::new() })
 }
 
 /// A row of `invoices`: a month's invoice or credit note.
@@ -92,8 +105,13 @@ pub(crate) async fn documents(session: &Session, condition: &str) -> Result<Vec<
         "SELECT number, kind, customer, currency, subtotal, tax_name, tax_rate, tax, total, issued_at, due_at \
          FROM invoices WHERE {condition} ORDER BY _offset, line"
     );
+    let batches = session.rows(&sql).await?;
+    if batches.iter().all(|batch| batch.num_rows() == 0) {
+        return Ok(Vec::new());
+    }
+    let mut paid = paid(session, condition).await?;
     let mut rows = Vec::new();
-    for batch in session.rows(&sql).await? {
+    for batch in batches {
         let text = |column| texts(&batch, column, "invoices");
         let (numbers, kinds, customers, currencies) =
             (text("number")?, text("kind")?, text("customer")?, text("currency")?);
@@ -114,11 +132,39 @@ pub(crate) async fn documents(session: &Session, condition: &str) -> Result<Vec<
                     tax_terms: tax(&batch, "invoices", row)?,
                     tax: money(&batch, "tax", row)?,
                     total: money(&batch, "total", row)?,
+                    paid: paid.remove(numbers.value(row)).unwrap_or_default(),
                 },
             });
         }
     }
     Ok(rows)
+}
+
+/// What the invoices that meet a condition were paid with when they were
+/// issued, by their numbers.
+async fn paid(session: &Session, condition: &str) -> Result<HashMap<String, Vec<PaidAtIssue>>, DocumentError> {
+    let sql = format!(
+        "SELECT a._offset, a.invoice, a.source, a.amount FROM allocations a \
+         JOIN (SELECT _offset, number FROM invoices WHERE {condition}) i \
+         ON a.invoice = i.number AND a._offset = i._offset ORDER BY a._offset, a.line"
+    );
+    let mut found: HashMap<String, Vec<PaidAtIssue>> = HashMap::new();
+    for batch in session.rows(&sql).await? {
+        let (invoices, sources) = (texts(&batch, "invoice", ALLOCATIONS)?, texts(&batch, "source", ALLOCATIONS)?);
+        let offsets = batch.column_by_name("_offset").and_then(|array| array.as_primitive_opt::<Int64Type>());
+        let offsets = offsets.ok_or_else(|| missing(ALLOCATIONS, "_offset"))?;
+        for row in 0..batch.num_rows() {
+            let (invoice, source, offset) = (invoices.value(row), sources.value(row), offsets.value(row));
+            let sql = format!(
+                "SELECT sum(amount) AS amount FROM allocations WHERE invoice = {} AND source = {} AND _offset = {offset}",
+                literal(invoice),
+                literal(source)
+            );
+            let (source, amount) = (source.to_owned(), decimal(&batch, ALLOCATIONS, "amount", row)?);
+            found.entry(invoice.to_owned()).or_default().push(PaidAtIssue { source, amount, sql });
+        }
+    }
+    Ok(found)
 }
 
 /// The tax by the terms that hold now: the customer's own before all others.

@@ -35,7 +35,7 @@ pub use issued::Issued;
 pub use letterhead::{Issuer, Letterhead};
 pub use month::{invoices, statements};
 pub use render::{DocumentFormat, attached, render};
-pub use statement::{Kind, Line, Request, Statement, TrueUp, Unrated};
+pub use statement::{Kind, Line, PaidAtIssue, Request, Statement, TrueUp, Unrated};
 pub use stempoint_schemas::currency::{self, minor_units};
 pub use stored::{Stored, StoredError};
 pub use trial_balance::{AssetTotal, Balance, TrialBalance, trial_balance};

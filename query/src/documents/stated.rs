@@ -33,7 +33,7 @@ impl StatedRow {
             let detail = format!("what {} says was earned is not the sum of its lines in journal", self.issued.number);
             return Err(DocumentError::Damaged { table: TABLE, detail });
         }
-        let totals = Totals { issued: Some(self.issued), tax_terms: None, tax: Amount::ZERO, total: self.total };
+        let totals = Totals::of_provider(Some(self.issued), self.total);
         Ok(Figures { carried: Some(self.carried), ..Figures::of(earned, totals) })
     }
 }
@@ -81,5 +81,5 @@ pub(super) async fn figures(
         return row.figures(earned);
     }
     let total = earned.rounded(minor_units(currency));
-    Ok(Figures::of(earned, Totals { issued: None, tax_terms: None, tax: Amount::ZERO, total }))
+    Ok(Figures::of(earned, Totals::of_provider(None, total)))
 }

@@ -60,6 +60,12 @@ impl Statement {
         let lines = self.lines.iter().map(|line| line.sql.as_str());
         lines.chain(self.true_up.iter().map(|true_up| true_up.sql.as_str()))
     }
+
+    /// What of the total was not paid when it was issued.
+    pub fn to_be_paid(&self) -> Amount {
+        // No more is paid of an invoice than its total, so nothing overflows.
+        self.paid.iter().try_fold(self.total, |left, paid| left.minus(paid.amount)).unwrap_or_default()
+    }
 }
 
 /// Whose month is wanted.
@@ -107,6 +113,9 @@ pub struct Statement {
     pub tax: Amount,
     /// The subtotal and what was carried, rounded likewise, and the tax.
     pub total: Amount,
+    /// What an invoice was paid with when it was issued, in the order in which
+    /// that was used.
+    pub paid: Vec<PaidAtIssue>,
     /// The ledger version that was read.
     pub ledger_version: i64,
 }
@@ -150,6 +159,17 @@ pub struct TrueUp {
     /// What was billed for use in it.
     pub billed: Amount,
     /// The exact amount: the difference.
+    pub amount: Amount,
+    /// The query that gives the amount.
+    pub sql: String,
+}
+
+/// A part of an invoice that was paid when it was issued.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PaidAtIssue {
+    /// The grant, the payment or the credit note.
+    pub source: String,
+    /// How much: positive.
     pub amount: Amount,
     /// The query that gives the amount.
     pub sql: String,

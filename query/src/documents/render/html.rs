@@ -7,9 +7,10 @@
 
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 use stempoint_schemas::meter::{Dimension, Meter};
+use stempoint_schemas::money::Amount;
 use stempoint_schemas::profile::{Item, Profile};
 
-use super::words::{Words, before_total, rounding, words};
+use super::words::{Words, after_total, before_total, rounding, to_be_paid, words};
 use crate::documents::currency::minor_units;
 use crate::documents::figures::{
     adjustment, day, days, grouped, lacking, meter_label, moment, per, percent, since, units,
@@ -82,7 +83,8 @@ fn header(statement: &Statement, letterhead: &Letterhead, words: &Words) -> Mark
                     div { dt { "Currency" } dd { (statement.currency) } }
                     div { dt { "Ledger version" } dd { (statement.ledger_version) } }
                 }
-                (due(words.total, &grouped(&statement.total.with_places(places)), &statement.currency))
+                @let (label, amount) = to_be_paid(statement).unwrap_or((words.total, statement.total));
+                (due(label, &grouped(&amount.with_places(places)), &statement.currency))
             }
         }
     }
@@ -209,15 +211,23 @@ fn dimensions(dimensions: &[(Dimension, String)]) -> Markup {
 
 fn sums(statement: &Statement, words: &Words) -> Markup {
     let places = minor_units(&statement.currency);
-    let before: Vec<(String, String)> =
-        before_total(statement).into_iter().map(|(name, amount)| (name, amount.with_places(places))).collect();
+    let shown = |(name, amount): (String, Amount)| (name, amount.with_places(places));
+    let before: Vec<(String, String)> = before_total(statement).into_iter().map(shown).collect();
+    let after: Vec<(String, String)> = after_total(statement).into_iter().map(shown).collect();
     let total = statement.total.with_places(places);
-    let figures = Figures::new(before.iter().map(|(_, amount)| amount.clone()).chain([total.clone()]), places);
+    let due = to_be_paid(statement).map(|(label, amount)| (label, amount.with_places(places)));
+    let parts = before.iter().chain(&after).map(|(_, amount)| amount.clone());
+    let totals = [total.clone()].into_iter().chain(due.clone().map(|(_, amount)| amount));
+    let figures = Figures::new(parts.chain(totals), places);
     html! {
         section.sums {
             table {
                 @for (name, amount) in &before { tr { th { (name) } td.figure { (figures.show(amount)) } } }
                 tr.total { th { (words.total) " (" (statement.currency) ")" } td.figure { (figures.show(&total)) } }
+                @for (name, amount) in &after { tr { th { (name) } td.figure { (figures.show(amount)) } } }
+                @if let Some((label, amount)) = &due {
+                    tr.total { th { (label) " (" (statement.currency) ")" } td.figure { (figures.show(amount)) } }
+                }
             }
             @if let Some(rounding) = rounding(statement) { p.rounding { (rounding) } }
         }

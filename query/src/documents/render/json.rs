@@ -11,7 +11,7 @@ use stempoint_schemas::profile::{Item, Profile};
 
 use crate::documents::currency::minor_units;
 use crate::documents::letterhead::{Issuer, Letterhead};
-use crate::documents::statement::{Kind, Line, Statement, TrueUp, Unrated};
+use crate::documents::statement::{Kind, Line, PaidAtIssue, Statement, TrueUp, Unrated};
 
 #[derive(Serialize)]
 struct Document<'a> {
@@ -48,7 +48,20 @@ struct Document<'a> {
     tax_rate: Option<String>,
     tax: String,
     total: String,
+    /// Only there where an invoice was paid in part or in full when it was issued.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    paid: Vec<Paid<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    to_be_paid: Option<String>,
     ledger_version: i64,
+}
+
+/// What a part of it was paid with.
+#[derive(Serialize)]
+struct Paid<'a> {
+    source: &'a str,
+    amount: String,
+    sql: &'a str,
 }
 
 /// Who the party is, as far as it is known now.
@@ -143,6 +156,8 @@ pub(crate) fn render(statement: &Statement, letterhead: &Letterhead) -> String {
         tax_rate: tax_terms.map(|tax| tax.rate.to_string()),
         tax: statement.tax.with_places(places),
         total: statement.total.with_places(places),
+        paid: statement.paid.iter().map(|paid| self::paid(paid, places)).collect(),
+        to_be_paid: (!statement.paid.is_empty()).then(|| statement.to_be_paid().with_places(places)),
         ledger_version: statement.ledger_version,
     };
     written(&document)
@@ -171,6 +186,10 @@ pub(super) fn issuer(issuer: &Issuer) -> DocumentIssuer<'_> {
         email: issuer.email.as_deref(),
         payment: &issuer.payment,
     }
+}
+
+fn paid(paid: &PaidAtIssue, places: u32) -> Paid<'_> {
+    Paid { source: &paid.source, amount: paid.amount.with_places(places), sql: &paid.sql }
 }
 
 fn lines(statement: &Statement) -> Vec<DocumentLine<'_>> {

@@ -8,7 +8,7 @@ use std::fmt::Write as _;
 use stempoint_schemas::money::Amount;
 use stempoint_schemas::profile::{Item, Profile};
 
-use super::words::before_total;
+use super::words::{after_total, before_total, to_be_paid};
 use crate::documents::currency::minor_units;
 use crate::documents::figures::{
     day, days, dimensions, grouped, lacking, per, percent, short_moment, since, units, what,
@@ -105,6 +105,8 @@ fn lines(statement: &Statement, text: &mut String) {
     };
     let mut sums = before_total(statement);
     sums.push(("Total".to_owned(), statement.total));
+    sums.extend(after_total(statement));
+    sums.extend(to_be_paid(statement).map(|(label, amount)| (label.to_owned(), amount)));
     let mut amounts: Vec<String> = statement.amounts().map(shown).collect();
     let count = amounts.len();
     amounts.extend(sums.iter().map(|(_, amount)| shown(*amount)));

@@ -3,7 +3,7 @@
 use stempoint_schemas::money::Amount;
 
 use crate::documents::figures::tax_label;
-use crate::documents::statement::{Kind, Statement};
+use crate::documents::statement::{Kind, PaidAtIssue, Statement};
 
 /// The words that differ from document to document.
 pub(super) struct Words {
@@ -25,7 +25,7 @@ pub(super) fn words(statement: &Statement) -> Words {
         Kind::Invoice => Words {
             title: "Invoice",
             party: "Billed to",
-            total: "Total due",
+            total: if statement.paid.is_empty() { "Total due" } else { "Total" },
             appendix: "How every amount can be recomputed",
         },
         Kind::Earnings => Words {
@@ -44,6 +44,17 @@ pub(super) fn before_total(statement: &Statement) -> Vec<(String, Amount)> {
     sums.extend(carried.map(|carried| ("Carried over".to_owned(), carried)));
     sums.push((tax_label(statement), statement.tax));
     sums
+}
+
+/// What stands below the total: what was paid at once.
+pub(super) fn after_total(statement: &Statement) -> Vec<(String, Amount)> {
+    let label = |paid: &PaidAtIssue| format!("Paid with {}", paid.source);
+    statement.paid.iter().map(|paid| (label(paid), paid.amount.negated())).collect()
+}
+
+/// What is to be paid, with its label, where some of the total was paid at once.
+pub(super) fn to_be_paid(statement: &Statement) -> Option<(&'static str, Amount)> {
+    (!statement.paid.is_empty()).then(|| ("To be paid", statement.to_be_paid()))
 }
 
 /// What is rounded, where that shows.

@@ -10,7 +10,7 @@ pub(super) fn read(json: &[u8]) -> Result<Content, StoredError> {
         return Err(StoredError::Json("it is not an object".to_owned()));
     };
     let mut rows = Vec::new();
-    for name in ["lines", "unrated", "uses"] {
+    for name in ["lines", "unrated", "uses", "paid"] {
         match document.remove(name) {
             Some(Value::Array(lines)) => {
                 for line in lines {

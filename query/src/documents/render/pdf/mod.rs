@@ -32,7 +32,7 @@ use self::sums::Sum;
 use self::text::{FAINT, RULE, Span, Style, fitted};
 use stempoint_schemas::profile::{Item, Profile};
 
-use super::words::{Words, before_total, rounding, words};
+use super::words::{Words, after_total, before_total, rounding, to_be_paid, words};
 use crate::documents::currency::minor_units;
 use crate::documents::figures::{day, days, grouped};
 use crate::documents::letterhead::Letterhead;
@@ -84,13 +84,14 @@ fn front<'a>(statement: &'a Statement, letterhead: &'a Letterhead, words: &Words
     }
     facts.push(("Currency", statement.currency.clone()));
     facts.push(("Ledger version", statement.ledger_version.to_string()));
+    let (label, amount) = to_be_paid(statement).unwrap_or((words.total, statement.total));
     Front {
         letterhead,
         title: words.title,
         badge: statement.issued.is_none().then_some("Draft"),
         party: (words.party, &statement.party),
         facts,
-        total: (words.total, grouped(&statement.total.with_places(places)), &statement.currency),
+        total: (label, grouped(&amount.with_places(places)), &statement.currency),
     }
 }
 
@@ -112,7 +113,10 @@ fn totals(statement: &Statement, words: &Words) -> page::Block {
     let sum = |label: String, amount, is_total| Sum { label, number: number(amount), is_total };
     let mut all: Vec<Sum> =
         before_total(statement).into_iter().map(|(name, amount)| sum(text::visible(&name), amount, false)).collect();
-    all.push(sum(format!("{} ({})", words.total, statement.currency), statement.total, true));
+    let total = |label: &str, amount| sum(format!("{label} ({})", statement.currency), amount, true);
+    all.push(total(words.total, statement.total));
+    all.extend(after_total(statement).into_iter().map(|(name, amount)| sum(text::visible(&name), amount, false)));
+    all.extend(to_be_paid(statement).map(|(label, amount)| total(label, amount)));
     sums::sums(&all, minor_units(&statement.currency) as usize, rounding(statement))
 }
 

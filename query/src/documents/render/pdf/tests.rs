@@ -41,6 +41,7 @@ fn statement(kind: Kind, party: &str, lines: Vec<Line>) -> Statement {
         profile: None,
         subtotal: Amount::parse("12.345").unwrap(),
         carried: None,
+        paid: Vec::new(),
         tax_terms: None,
         tax: Amount::ZERO,
         total: Amount::parse("12.35").unwrap(),
