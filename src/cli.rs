@@ -4,6 +4,7 @@ mod bench;
 mod budget;
 mod commitment;
 mod corrections;
+mod dispute;
 mod documents;
 mod exports;
 mod format;
@@ -26,12 +27,13 @@ pub use bench::{BenchCommand, FoldStream};
 pub use budget::{AlertsCommand, BudgetCommand, BudgetSetArgs};
 pub use commitment::{CommitmentCommand, CommitmentSetArgs};
 pub use corrections::{AmendArgs, EventArgs, VoidArgs};
+pub use dispute::{DisputeCommand, DisputeOpenArgs};
 pub use exports::{DatasetFormat, FocusArgs, FocusCommand, GeneralLedgerArgs, GeneralLedgerFormat};
 pub use format::{DocumentFormat, RowFormat, RowsOfCustomer};
 pub use grant::{GrantAddArgs, GrantCommand};
 pub use money::{
-    AccountsArgs, BalanceArgs, BankArgs, CreditArgs, ExchangeAddArgs, ExchangeCommand, InvoicesArgs, InvoicesCommand,
-    InvoicesListArgs, PaymentArgs, PaymentCommand, TermsCommand, WriteOffArgs,
+    AccountsArgs, BalanceArgs, BankArgs, CreditArgs, CurrencyCommand, ExchangeAddArgs, ExchangeCommand, InvoicesArgs,
+    InvoicesCommand, InvoicesListArgs, PaymentArgs, PaymentCommand, TermsCommand, WriteOffArgs,
 };
 pub use profile::{ProfileCommand, ProfileSetArgs};
 pub use proofs::{HeadArgs, HeadFormat, ManifestCommand, ProveArgs, VerifyProofArgs};
@@ -164,6 +166,9 @@ changes nothing, also while a server runs.")]
     /// Say on what terms customers are invoiced: by whom, due when, with which tax.
     #[command(subcommand)]
     Terms(TermsCommand),
+    /// Say in which currency customers are rated.
+    #[command(subcommand)]
+    Currency(CurrencyCommand),
     /// Give a customer something that pays its invoices of some months, paid for or not.
     #[command(subcommand)]
     Grant(GrantCommand),
@@ -189,6 +194,9 @@ changes nothing, also while a server runs.")]
         after_help = "Example:\n  stempoint write-off INV-000012 --reason insolvent\n  stempoint write-off INV-000012 40.00 --put-back --reason \"a part came after all\"\n\nWhat is written off can neither be paid nor credited until it is put back."
     )]
     WriteOff(WriteOffArgs),
+    /// Take note of a line of an invoice or a statement that somebody does not agree to, and resolve it.
+    #[command(subcommand)]
+    Dispute(DisputeCommand),
     /// Take note of one currency changed for another.
     #[command(subcommand)]
     Exchange(ExchangeCommand),

@@ -58,6 +58,10 @@ CREATE VIEW terms AS
 SELECT * FROM raw_terms
 WHERE _offset < (SELECT max(control_offset) FROM commits);
 
+CREATE VIEW currencies AS
+SELECT * FROM raw_currencies
+WHERE _offset < (SELECT max(control_offset) FROM commits);
+
 CREATE VIEW invoices AS
 SELECT * FROM raw_invoices
 WHERE _offset < (SELECT max(control_offset) FROM commits);
@@ -96,6 +100,10 @@ WHERE _offset < (SELECT max(control_offset) FROM commits);
 
 CREATE VIEW statements AS
 SELECT * FROM raw_statements
+WHERE _offset < (SELECT max(control_offset) FROM commits);
+
+CREATE VIEW disputes AS
+SELECT * FROM raw_disputes
 WHERE _offset < (SELECT max(control_offset) FROM commits);
 
 -- Of the usage that is visible what is settled too.

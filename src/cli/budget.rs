@@ -42,9 +42,9 @@ pub struct BudgetSetArgs {
     /// The limit in money per month, before tax, payments and credits.
     #[arg(long, required_unless_present = "quantity", conflicts_with_all = ["quantity", "meter"])]
     pub amount: Option<String>,
-    /// The currency of the limit.
-    #[arg(long, default_value = "USD")]
-    pub currency: String,
+    /// The currency of the limit [default: the customer's].
+    #[arg(long)]
+    pub currency: Option<String>,
     /// The limit in charged units of a meter per month.
     #[arg(long, requires = "meter")]
     pub quantity: Option<String>,

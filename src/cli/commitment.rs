@@ -21,9 +21,9 @@ month. The next term follows at once. A term that is under way does not change."
     End {
         /// Whose commitment.
         customer: String,
-        /// Its currency.
-        #[arg(long, default_value = "USD")]
-        currency: String,
+        /// Its currency [default: the customer's].
+        #[arg(long)]
+        currency: Option<String>,
         /// The first month without it [default: this one].
         #[arg(long, value_name = "YYYY-MM")]
         from: Option<String>,
@@ -41,9 +41,9 @@ pub struct CommitmentSetArgs {
     /// What each term comes to at least, before tax.
     #[arg(long)]
     pub amount: String,
-    /// The currency of the amount.
-    #[arg(long, default_value = "USD")]
-    pub currency: String,
+    /// The currency of the amount [default: the customer's].
+    #[arg(long)]
+    pub currency: Option<String>,
     /// How long a term is; 1 is a minimum of each month's invoice.
     #[arg(long, default_value_t = 1)]
     pub months: u32,

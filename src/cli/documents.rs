@@ -15,6 +15,9 @@ pub struct EarningsArgs {
     /// The month, where a provider is named.
     #[arg(value_name = "YYYY-MM")]
     pub period: Option<String>,
+    /// The currency, where the month has several.
+    #[arg(long, value_name = "CODE", requires = "period")]
+    pub currency: Option<String>,
     /// How and where to.
     #[command(flatten)]
     pub output: DocumentOutput,
@@ -96,6 +99,9 @@ pub struct InvoiceArgs {
     /// The month, where a customer is named.
     #[arg(value_name = "YYYY-MM")]
     pub period: Option<String>,
+    /// The currency, where the month has several.
+    #[arg(long, value_name = "CODE", requires = "period")]
+    pub currency: Option<String>,
     /// How and where to.
     #[command(flatten)]
     pub output: DocumentOutput,

@@ -29,9 +29,9 @@ pub struct GrantAddArgs {
     pub customer: String,
     /// How much.
     pub amount: String,
-    /// The currency.
-    #[arg(long, default_value = "USD")]
-    pub currency: String,
+    /// The currency [default: the customer's].
+    #[arg(long)]
+    pub currency: Option<String>,
     /// The customer paid for it: the money is at the bank.
     #[arg(long)]
     pub paid: bool,

@@ -39,6 +39,36 @@ Invoices that were issued keep the terms that held then.")]
     },
 }
 
+/// What to do with currencies.
+#[derive(Debug, Subcommand)]
+pub enum CurrencyCommand {
+    /// Rate a customer, or all that have none of their own, in a currency from a month on.
+    #[command(after_help = "\
+Examples:
+  stempoint currency set EUR --customer acme --from 2024-01
+  stempoint currency set EUR --from 2023-11
+
+What is settled keeps its currency: a month in which the customer used something
+already cannot be changed. The currency needs a price book of its own.")]
+    Set {
+        /// The currency.
+        currency: String,
+        /// The customer; all that have no currency of their own where it is left out.
+        #[arg(long)]
+        customer: Option<String>,
+        /// The first month of use.
+        #[arg(long, value_name = "YYYY-MM")]
+        from: String,
+    },
+    /// List all currencies that were put in force, the newest last.
+    #[command(after_help = "Example:\n  stempoint currency list")]
+    List {
+        /// How to print the rows.
+        #[arg(long, value_enum, default_value = "table")]
+        format: RowFormat,
+    },
+}
+
 /// What to do with payments.
 #[derive(Debug, Subcommand)]
 pub enum PaymentCommand {
@@ -83,9 +113,9 @@ pub struct PaymentArgs {
     pub customer: String,
     /// How much, in whole cents.
     pub amount: String,
-    /// The currency.
-    #[arg(long, default_value = "USD")]
-    pub currency: String,
+    /// The currency [default: the invoice's, or the customer's].
+    #[arg(long)]
+    pub currency: Option<String>,
     /// The invoice that is paid first.
     #[arg(long, value_name = "NUMBER")]
     pub invoice: Option<String>,
@@ -115,9 +145,9 @@ pub struct CreditArgs {
     pub customer: String,
     /// How much, tax included; all that is left of the invoice where it is left out.
     pub amount: Option<String>,
-    /// The currency.
-    #[arg(long, default_value = "USD")]
-    pub currency: String,
+    /// The currency [default: the invoice's, or the customer's].
+    #[arg(long)]
+    pub currency: Option<String>,
     /// The invoice that it takes back.
     #[arg(long, value_name = "NUMBER")]
     pub invoice: Option<String>,

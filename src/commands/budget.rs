@@ -7,14 +7,14 @@ use stempoint_schemas::meter::Meter;
 use stempoint_schemas::money::{Amount, Quantity};
 use stempoint_schemas::time::Month;
 
-use super::{payment, sql};
+use super::{currency, payment, sql};
 use crate::access::Access;
 use crate::cli::{BudgetCommand, BudgetSetArgs};
 use crate::context::Context;
 
 pub fn run(context: &Context, command: &BudgetCommand) -> Result<()> {
     match command {
-        BudgetCommand::Set(args) => send(context, order(args)?),
+        BudgetCommand::Set(args) => send(context, order(context, args)?),
         BudgetCommand::Delete { customer, name } => {
             send(context, BudgetOrder { customer: customer.clone(), name: name.clone(), budget: None })
         }
@@ -40,10 +40,11 @@ fn send(context: &Context, order: BudgetOrder) -> Result<()> {
 }
 
 /// What the arguments ask for; settlement checks the rest.
-fn order(args: &BudgetSetArgs) -> Result<BudgetOrder> {
+fn order(context: &Context, args: &BudgetSetArgs) -> Result<BudgetOrder> {
+    let from = month_or_this(args.from.as_deref())?;
     let limit = match (&args.amount, &args.quantity, &args.meter) {
         (Some(amount), ..) => Measure::Money {
-            currency: args.currency.clone(),
+            currency: currency::of(context, args.currency.as_deref(), &args.customer, from)?,
             amount: Amount::parse(amount).map_err(|error| anyhow!("--amount {amount:?}: {error}"))?,
         },
         (None, Some(quantity), Some(meter)) => Measure::Units {
@@ -52,7 +53,6 @@ fn order(args: &BudgetSetArgs) -> Result<BudgetOrder> {
         },
         _ => return Err(anyhow!("a budget needs --amount, or --quantity with --meter")),
     };
-    let from = month_or_this(args.from.as_deref())?;
     let budget = Budget { from, limit, thresholds: args.thresholds.clone() };
     Ok(BudgetOrder { customer: args.customer.clone(), name: args.name.clone(), budget: Some(budget) })
 }

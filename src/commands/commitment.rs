@@ -6,20 +6,18 @@ use stempoint_core::control::Act;
 use stempoint_schemas::money::Amount;
 
 use super::budget::month_or_this;
-use super::sql;
+use super::{currency, sql};
 use crate::access::Access;
 use crate::cli::{CommitmentCommand, CommitmentSetArgs};
 use crate::context::Context;
 
 pub fn run(context: &Context, command: &CommitmentCommand) -> Result<()> {
     match command {
-        CommitmentCommand::Set(args) => send(context, order(args)?),
+        CommitmentCommand::Set(args) => send(context, order(context, args)?),
         CommitmentCommand::End { customer, currency, from } => {
             let from = month_or_this(from.as_deref())?;
-            send(
-                context,
-                CommitmentOrder { customer: customer.clone(), currency: currency.clone(), from, commitment: None },
-            )
+            let currency = currency::of(context, currency.as_deref(), customer, from)?;
+            send(context, CommitmentOrder { customer: customer.clone(), currency, from, commitment: None })
         }
         CommitmentCommand::List(rows) => {
             let of = rows.condition("held.customer");
@@ -43,12 +41,13 @@ fn send(context: &Context, order: CommitmentOrder) -> Result<()> {
 }
 
 /// What the arguments ask for; settlement checks the rest.
-fn order(args: &CommitmentSetArgs) -> Result<CommitmentOrder> {
+fn order(context: &Context, args: &CommitmentSetArgs) -> Result<CommitmentOrder> {
+    let from = month_or_this(args.from.as_deref())?;
     let amount = Amount::parse(&args.amount).map_err(|error| anyhow!("--amount {:?}: {error}", args.amount))?;
     Ok(CommitmentOrder {
         customer: args.customer.clone(),
-        currency: args.currency.clone(),
-        from: month_or_this(args.from.as_deref())?,
+        currency: currency::of(context, args.currency.as_deref(), &args.customer, from)?,
+        from,
         commitment: Some(Commitment { amount, months: args.months }),
     })
 }

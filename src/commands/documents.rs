@@ -23,7 +23,9 @@ use crate::print::Output;
 pub fn invoice_or_verify(context: &Context, args: &InvoiceArgs) -> Result<ExitCode> {
     match (&args.command, &args.document, &args.period) {
         (Some(InvoiceCommand::Verify { file }), ..) => return verify::run(context, file),
-        (None, Some(customer), Some(period)) => month(context, Kind::Invoice, (customer, period), &args.output)?,
+        (None, Some(customer), Some(period)) => {
+            month(context, Kind::Invoice, (customer, period, args.currency.as_ref()), &args.output)?;
+        }
         (None, Some(number), None) => issued(context, number, &args.output)?,
         (None, None, _) => {
             bail!("name a customer and a month, for example `stempoint invoice acme 2023-11`, or a document's number")
@@ -34,16 +36,21 @@ pub fn invoice_or_verify(context: &Context, args: &InvoiceArgs) -> Result<ExitCo
 
 pub fn earnings(context: &Context, args: &EarningsArgs) -> Result<()> {
     match &args.period {
-        Some(period) => month(context, Kind::Earnings, (&args.document, period), &args.output),
+        Some(period) => month(context, Kind::Earnings, (&args.document, period, args.currency.as_ref()), &args.output),
         None => issued(context, &args.document, &args.output),
     }
 }
 
 /// Prints one party's month.
-fn month(context: &Context, kind: Kind, (party, period): (&str, &str), output: &DocumentOutput) -> Result<()> {
+fn month(
+    context: &Context,
+    kind: Kind,
+    (party, period, currency): (&str, &str, Option<&String>),
+    output: &DocumentOutput,
+) -> Result<()> {
     let sender = sender(context, output)?;
     let ledger = settled(context)?;
-    let request = Request { party: party.to_owned(), period: Month::parse(period)?, currency: None };
+    let request = Request { party: party.to_owned(), period: Month::parse(period)?, currency: currency.cloned() };
     let document = context.runtime.block_on(async {
         let session = sql::session(&ledger, None).await?;
         anyhow::Ok(Document::of(&session, &Subject::Month(kind, request)).await?)
@@ -55,12 +62,16 @@ fn month(context: &Context, kind: Kind, (party, period): (&str, &str), output: &
 /// settled for it.
 fn issued(context: &Context, number: &str, output: &DocumentOutput) -> Result<()> {
     let sender = sender(context, output)?;
-    let document = context.runtime.block_on(async {
+    print(context, numbered(context, number)?, &sender, output)
+}
+
+/// The document of that number.
+pub(super) fn numbered(context: &Context, number: &str) -> Result<Document> {
+    context.runtime.block_on(async {
         let ledger = Ledger::open(&context.data.lake()).await?;
         let session = sql::session(&ledger, None).await?;
-        anyhow::Ok(Document::numbered(&session, number).await?)
-    })?;
-    print(context, document, &sender, output)
+        Ok(Document::numbered(&session, number).await?)
+    })
 }
 
 pub fn trial_balance(context: &Context, args: &TrialBalanceArgs) -> Result<()> {

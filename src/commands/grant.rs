@@ -5,8 +5,7 @@ use stempoint_core::control::Act;
 use stempoint_core::receivables::GrantOrder;
 use stempoint_schemas::time::Instant;
 
-use super::sql;
-use super::{budget, payment};
+use super::{budget, currency, payment, sql};
 use crate::access::Access;
 use crate::cli::{GrantAddArgs, GrantCommand};
 use crate::context::Context;
@@ -14,7 +13,7 @@ use crate::context::Context;
 pub fn run(context: &Context, command: &GrantCommand) -> Result<()> {
     match command {
         GrantCommand::Add(args) => {
-            let act = Act::Grant(order(args)?);
+            let act = Act::Grant(order(context, args)?);
             let access = Access::open(context)?;
             let done = payment::send(&access, args.id.as_deref(), &act);
             access.report(done)
@@ -31,7 +30,8 @@ pub fn run(context: &Context, command: &GrantCommand) -> Result<()> {
 }
 
 /// What the arguments ask for; settlement checks the rest.
-fn order(args: &GrantAddArgs) -> Result<GrantOrder> {
+fn order(context: &Context, args: &GrantAddArgs) -> Result<GrantOrder> {
+    let from = budget::month_or_this(args.from.as_deref())?;
     let received = match &args.received {
         Some(text) => Some(Instant::parse(text)?),
         None if args.paid => Some(payment::now()?),
@@ -39,11 +39,11 @@ fn order(args: &GrantAddArgs) -> Result<GrantOrder> {
     };
     Ok(GrantOrder {
         customer: args.customer.clone(),
-        currency: args.currency.clone(),
+        currency: currency::of(context, args.currency.as_deref(), &args.customer, from)?,
         amount: payment::amount(&args.amount)?,
         received_us: received.map(Instant::us),
         priority: args.priority,
-        from: budget::month_or_this(args.from.as_deref())?,
+        from,
         until: args.until.as_deref().map(|until| budget::month_or_this(Some(until))).transpose()?,
         reason: args.reason.clone(),
     })

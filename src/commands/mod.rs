@@ -7,7 +7,9 @@ mod bench;
 mod budget;
 mod commitment;
 mod correction;
+mod currency;
 mod demo;
+mod dispute;
 mod document_files;
 mod documents;
 mod exchange;
@@ -79,6 +81,7 @@ pub fn run(context: &Context, command: Command) -> Result<ExitCode> {
         Command::Invoice(args) => return documents::invoice_or_verify(context, &args),
         Command::Invoices(args) => invoices::run(context, &args)?,
         Command::Terms(command) => terms::run(context, &command)?,
+        Command::Currency(command) => currency::run(context, &command)?,
         Command::Grant(command) => grant::run(context, &command)?,
         Command::Commitment(command) => commitment::run(context, &command)?,
         Command::Budget(command) => budget::run(context, &command)?,
@@ -86,6 +89,7 @@ pub fn run(context: &Context, command: Command) -> Result<ExitCode> {
         Command::Payment(command) => payment::run(context, &command)?,
         Command::Credit(args) => payment::credit(context, &args)?,
         Command::WriteOff(args) => payment::write_off(context, &args)?,
+        Command::Dispute(command) => dispute::run(context, &command)?,
         Command::Exchange(command) => exchange::run(context, &command)?,
         Command::Accounts(args) => accounts::accounts(context, &args)?,
         Command::Balance(args) => accounts::balance(context, &args)?,

@@ -11,7 +11,7 @@ use stempoint_ingest::settlement::StoredControl;
 use stempoint_schemas::money::Amount;
 use stempoint_schemas::time::Instant;
 
-use super::sql;
+use super::{currency, sql};
 use crate::access::Access;
 use crate::cli::{BankArgs, CreditArgs, PaymentArgs, PaymentCommand, WriteOffArgs};
 use crate::context::Context;
@@ -37,9 +37,10 @@ pub fn run(context: &Context, command: &PaymentCommand) -> Result<()> {
 }
 
 fn add(context: &Context, args: &PaymentArgs) -> Result<()> {
+    let (chosen, invoice) = (args.currency.as_deref(), args.invoice.as_deref());
     let act = Act::Payment(PaymentOrder {
         customer: args.customer.clone(),
-        currency: args.currency.clone(),
+        currency: currency::of_payment(context, chosen, &args.customer, invoice)?,
         amount: amount(&args.amount)?,
         received_us: received(&args.bank)?.us(),
         invoice: args.invoice.clone(),
@@ -69,9 +70,10 @@ pub(super) fn send(access: &Access, id: Option<&str>, act: &Act) -> Result<Store
 }
 
 pub fn credit(context: &Context, args: &CreditArgs) -> Result<()> {
+    let (chosen, invoice) = (args.currency.as_deref(), args.invoice.as_deref());
     let act = Act::Credit(CreditOrder {
         customer: args.customer.clone(),
-        currency: args.currency.clone(),
+        currency: currency::of_payment(context, chosen, &args.customer, invoice)?,
         amount: args.amount.as_deref().map(amount).transpose()?,
         invoice: args.invoice.clone(),
         reason: args.reason.clone(),

@@ -3,6 +3,7 @@
 use std::io::{BufWriter, Write};
 
 use anyhow::Result;
+use arrow::array::AsArray;
 use stempoint_query::output::{self, Format};
 use stempoint_query::{Engine, EngineOptions, LedgerFiles, Session};
 use stempoint_schemas::tables::{self, COMMITS};
@@ -27,6 +28,16 @@ pub fn print(context: &Context, query: &str, format: RowFormat, version: Option<
         out.flush()?;
         Ok(())
     })
+}
+
+/// The texts in the first column of what a query gives.
+pub fn texts(context: &Context, query: &str) -> Result<Vec<String>> {
+    let batches = context.runtime.block_on(async {
+        let ledger = Ledger::open(&context.data.lake()).await?;
+        anyhow::Ok(session(&ledger, None).await?.rows(query).await?)
+    })?;
+    let columns = batches.iter().filter_map(|batch| batch.column(0).as_string_view_opt());
+    Ok(columns.flat_map(|column| column.iter().flatten().map(str::to_owned)).collect())
 }
 
 /// A session that sees one ledger version; the newest where none is named.

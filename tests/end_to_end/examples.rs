@@ -7,6 +7,7 @@
 
 mod control;
 mod correction;
+mod dispute;
 mod money;
 mod usage;
 
@@ -16,7 +17,7 @@ use std::path::Path;
 use serde_json::{Value, json};
 
 /// Each version with its BLAKE3 hash, so that no edit goes unnoticed.
-const FROZEN: [(&str, &str); 20] = [
+const FROZEN: [(&str, &str); 23] = [
     ("api_call/v1.json", "f2aafe8a344106f11aea6209489fd292b59c5b746409ec1a471dabcb1fba400e"),
     ("budget/v1.json", "09942dfbf89f7c08b394f2e0844d5b6860797cd0fb3fbbae3cc10c7f7746506a"),
     ("closed/v1.json", "914592ffa49120431086f977227c6d5789d3eafb6f05942de515008ecd04143c"),
@@ -25,6 +26,8 @@ const FROZEN: [(&str, &str); 20] = [
     ("commitment/v1.json", "0f877d4b10cb1cc2e01cc3eb5cd14b75131845513982eb10fb06e7ad29f71ca6"),
     ("correction/v1.json", "4b4c17dee14ae25ebbd7ed4ac1ae3ff8fda26eaa5b6b751d3d143b4b293e7dc0"),
     ("credit/v1.json", "76d49fb181229c667dcde87f62ff175f0d6bde9944d22c93013cb817c0f3b491"),
+    ("currency/v1.json", "c0b66666b78a7d35912d23c694c3689e8284add9ce4c131c169f879bb9658153"),
+    ("dispute/v1.json", "a41b48ca68948dcdf799fca7e49c38097b9c7acbcc770c7d696105457c37cf20"),
     ("exchange/v1.json", "a15f38181b2c3f427f9e2365952aaf1459e72aa6b5725a6a9b156afdb73e7cd9"),
     ("gpu_usage/v1.json", "bc4439ac54bb03d577c586c394a1fc1356f4ed19530545e983c7311e24f370d0"),
     ("grant/v1.json", "6a26ba9ba42eb5eb5a8f21dbfa7b46c05196b6da5f330016ea820675249f1f23"),
@@ -33,6 +36,7 @@ const FROZEN: [(&str, &str); 20] = [
     ("price_book/v1.json", "d61a9b3dbe9fa25b90656fd229a7d6afcf3281f80f533013ca6d674e11940847"),
     ("price_book/v2.json", "90027c2a04f50b2c030193dc9fcd49c83e8f4feb2ea8991afe877db02a0d512c"),
     ("price_book/v3.json", "e9cf4b054fa2e4822a520bc874c6b90bcb0ccc4bebad93a24e90b05b8afe83d5"),
+    ("resolution/v1.json", "0bcc98d74211c241221ec4e5148e66f35ce0fdf1fbfc97913c89f07084d3d78f"),
     ("settle/v1.json", "e927fc0680146a0884fc0b8cd76f48d304077761158558322f5a808b55d8a200"),
     ("terms/v1.json", "566f40c4955568a7ca3bfe3d0c917366533a792eaaca1795713555bd3c615fe3"),
     ("waive/v1.json", "0a1f3bd30388cb5cc9e46c8099e1743b60ce2181f376846f258e71dc0a0bffe4"),
@@ -76,9 +80,8 @@ fn every_example_gives_what_it_always_gave() {
         for example in examples {
             let found = match event {
                 "price_book" | "settle" | "waive" | "closing" | "closed" | "terms" | "payment" | "credit"
-                | "budget" | "correction" | "commitment" | "grant" | "write_off" | "exchange" => {
-                    control::follow(event, &example["input"])
-                }
+                | "budget" | "correction" | "commitment" | "grant" | "write_off" | "exchange" | "dispute"
+                | "resolution" | "currency" => control::follow(event, &example["input"]),
                 _ => usage::follow(&example["input"]),
             };
             if found != example["expected"] {

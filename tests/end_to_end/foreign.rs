@@ -11,7 +11,7 @@ use crate::audit_views::eventful;
 use crate::harness::{Books, text};
 
 /// Everything that both can be asked for.
-const RELATIONS: [&str; 42] = [
+const RELATIONS: [&str; 45] = [
     "commits",
     "api_calls",
     "gpu_usage",
@@ -29,6 +29,8 @@ const RELATIONS: [&str; 42] = [
     "invoices",
     "payments",
     "grants",
+    "currencies",
+    "disputes",
     "allocations",
     "commitments",
     "true_ups",
@@ -54,6 +56,7 @@ const RELATIONS: [&str; 42] = [
     "focus_invoice_detail",
     "focus_billing_period",
     "grant_status",
+    "dispute_status",
 ];
 
 /// A Python with the packages, or none after having said what is left out.
@@ -112,6 +115,7 @@ fn compare(python: &Path, books: &Books) {
         ),
         ("focus_invoice_detail", "\"InvoiceId\", \"InvoiceDetailId\""),
         ("grant_status", "name"),
+        ("dispute_status", "name"),
         ("focus_billing_period", "\"BillingPeriodStart\", \"InvoiceIssuerName\""),
     ];
     for (view, order) in views {

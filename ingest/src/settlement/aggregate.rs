@@ -3,7 +3,7 @@
 //!
 //! Invariant 2: each row is added once to a customer and once to a provider,
 //! with the same quantities. What a provider serves to a customer with prices
-//! of its own is a sum of its own.
+//! or a currency of its own is a sum of its own.
 
 use std::collections::BTreeSet;
 
@@ -155,13 +155,13 @@ impl<const FIRST: usize, const N: usize> Cells<FIRST, N> {
         }
     }
 
-    fn finish(self, kinds: &[Kind], currency: Name) -> impl Iterator<Item = UsageCell> {
+    fn finish(self, kinds: &[Kind]) -> impl Iterator<Item = UsageCell> {
         self.0.into_iter().map(move |(key, sums)| {
             let party = Name::from_number((key >> 32) as u32);
             let (dimensions, hour, customer) = kinds[(key & 0xffff_ffff) as usize];
             let mut quantities = [0; METERS];
             quantities[FIRST..FIRST + N].copy_from_slice(&sums);
-            UsageCell { party, currency, customer, dimensions, hour, quantities }
+            UsageCell { party, customer, dimensions, hour, quantities }
         })
     }
 }
@@ -185,9 +185,9 @@ impl<const FIRST: usize, const N: usize> Sides<FIRST, N> {
         self.customers.0.len() + self.providers.0.len()
     }
 
-    fn finish(self, kinds: &[Kind], currency: Name, usage: &mut Usage) {
-        usage.customers.extend(self.customers.finish(kinds, currency));
-        usage.providers.extend(self.providers.finish(kinds, currency));
+    fn finish(self, kinds: &[Kind], usage: &mut Usage) {
+        usage.customers.extend(self.customers.finish(kinds));
+        usage.providers.extend(self.providers.finish(kinds));
     }
 }
 
@@ -217,7 +217,6 @@ pub struct Aggregator {
     from: Watermarks,
     to: Watermarks,
     names: Names,
-    currency: Name,
     /// The customers that providers serve apart, and their names.
     apart: BTreeSet<String>,
     apart_names: HashSet<Name, foldhash::fast::RandomState>,
@@ -228,18 +227,16 @@ pub struct Aggregator {
 }
 
 impl Aggregator {
-    /// Nothing added up yet from a vector on. Every customer is rated in
-    /// `currency`; what is served to those of `apart` is kept apart.
-    pub fn new(from: Watermarks, currency: &str, apart: BTreeSet<String>) -> Aggregator {
+    /// Nothing added up yet from a vector on. What is served to those of `apart`
+    /// is kept apart.
+    pub fn new(from: Watermarks, apart: BTreeSet<String>) -> Aggregator {
         let mut names = Names::default();
-        let currency = names.intern(currency);
         let apart_names = apart.iter().map(|customer| names.intern(customer)).collect();
         Aggregator {
             start: from.clone(),
             from: from.clone(),
             to: from,
             names,
-            currency,
             apart,
             apart_names,
             kinds: Kinds::default(),
@@ -312,10 +309,10 @@ impl Aggregator {
 
     /// The sums.
     pub fn finish(self) -> Usage {
-        let (kinds, currency) = (self.kinds.kinds, self.currency);
+        let kinds = self.kinds.kinds;
         let mut usage = Usage { customers: Vec::new(), providers: Vec::new(), names: self.names, rows: self.rows };
-        self.api_calls.finish(&kinds, currency, &mut usage);
-        self.gpu_usage.finish(&kinds, currency, &mut usage);
+        self.api_calls.finish(&kinds, &mut usage);
+        self.gpu_usage.finish(&kinds, &mut usage);
         usage
     }
 }
@@ -345,7 +342,7 @@ mod tests {
             tokens(0),
         ];
         let batch = RecordBatch::try_from_iter(OF_API_CALLS.into_iter().zip(columns)).expect("a batch");
-        let mut sums = Aggregator::new(Watermarks::default(), "USD", BTreeSet::new());
+        let mut sums = Aggregator::new(Watermarks::default(), BTreeSet::new());
         sums.add(&API_CALLS, &batch).expect("the rows are added");
         let usage = sums.finish();
         let expected = [3 * i128::from(i64::MAX) * UNIT_NANO, 12 * UNIT_NANO * UNIT_NANO, 0, 3 * UNIT_NANO, 0, 0];

@@ -41,7 +41,6 @@ pub struct UsageAhead {
     ledger: Ledger,
     runtime: tokio::runtime::Handle,
     due: Due,
-    currency: String,
     /// The last ledger version whose rows were looked at.
     stepped_to: i64,
     sums: Option<Sums>,
@@ -59,16 +58,8 @@ struct Sums {
 
 impl UsageAhead {
     /// Nothing added up yet.
-    pub fn new(ledger: &Ledger, runtime: &tokio::runtime::Handle, due: Due, currency: &str) -> UsageAhead {
-        UsageAhead {
-            ledger: ledger.clone(),
-            runtime: runtime.clone(),
-            due,
-            currency: currency.to_owned(),
-            stepped_to: 0,
-            sums: None,
-            refused: None,
-        }
+    pub fn new(ledger: &Ledger, runtime: &tokio::runtime::Handle, due: Due) -> UsageAhead {
+        UsageAhead { ledger: ledger.clone(), runtime: runtime.clone(), due, stepped_to: 0, sums: None, refused: None }
     }
 
     /// Whether a settle event for what was added up was asked for.
@@ -89,7 +80,7 @@ impl UsageAhead {
     /// Adds up more of what is visible and not settled, with what is served to
     /// the customers of `apart` apart. Says whether there was anything to do.
     pub fn step(&mut self, settled: &Watermarks, apart: &BTreeSet<String>) -> Result<bool, SettleError> {
-        // A new price book can name more of them.
+        // A new price book or currency can name more of them.
         self.sums.take_if(|sums| sums.aggregator.apart() != apart);
         let from = self.sums.as_ref().map_or_else(|| settled.clone(), |sums| sums.aggregator.to().clone());
         let to = self.next_vector(&from)?;
@@ -98,7 +89,7 @@ impl UsageAhead {
         }
         let started = Instant::now();
         let mut sums = self.sums.take().unwrap_or_else(|| Sums {
-            aggregator: Aggregator::new(from, &self.currency, apart.clone()),
+            aggregator: Aggregator::new(from, apart.clone()),
             since: started,
             busy: Duration::ZERO,
             asked: false,
@@ -159,7 +150,7 @@ impl UsageAhead {
         };
         let (mut aggregator, busy) = match self.sums.take().filter(|sums| fits(&sums.aggregator)) {
             Some(sums) => (sums.aggregator, sums.busy),
-            None => (Aggregator::new(from.clone(), &self.currency, apart.clone()), Duration::ZERO),
+            None => (Aggregator::new(from.clone(), apart.clone()), Duration::ZERO),
         };
         if aggregator.to() != to {
             aggregator.extend_to(to.clone());

@@ -29,8 +29,6 @@ use super::write::write;
 use crate::fold::{check_log, check_rules};
 use crate::log::{Batch, EventLog, Limits, PartitionReader, Topic};
 
-/// The currency of customers for whom nothing else was said.
-pub(super) const DEFAULT_CURRENCY: &str = "USD";
 /// The source of the leader's own control events.
 pub const LEADER_SOURCE: &str = "settlement/leader";
 /// How long the service waits for a control event.
@@ -43,8 +41,6 @@ pub struct SettleOptions {
     pub due: Due,
     /// Whether this process appends settle events of its own.
     pub leads: bool,
-    /// The currency of customers for whom nothing else was said.
-    pub default_currency: String,
     /// Where the state is kept between two starts.
     pub checkpoint_folder: PathBuf,
 }
@@ -52,12 +48,7 @@ pub struct SettleOptions {
 impl SettleOptions {
     /// The defaults, with the checkpoint in a folder.
     pub fn new(checkpoint_folder: PathBuf) -> SettleOptions {
-        SettleOptions {
-            due: Due::default(),
-            leads: true,
-            default_currency: DEFAULT_CURRENCY.to_owned(),
-            checkpoint_folder,
-        }
+        SettleOptions { due: Due::default(), leads: true, checkpoint_folder }
     }
 }
 
@@ -150,9 +141,9 @@ impl Settler {
         check_log(log.as_ref(), Topic::Control, 0, head.control_offset, head.control_record)?;
         let checkpoints = Checkpoints::new(options.checkpoint_folder.clone());
         let checkpoint = runtime.block_on(checkpoints.read(ledger, &head))?;
-        let settlement = restore::settlement(ledger, &head, &options.default_currency, checkpoint)?;
+        let settlement = restore::settlement(ledger, &head, checkpoint)?;
         let reader = log.reader(Topic::Control, 0, head.control_offset)?;
-        let ahead = UsageAhead::new(ledger, runtime, options.due, &options.default_currency);
+        let ahead = UsageAhead::new(ledger, runtime, options.due);
         Ok(Settler {
             ledger: ledger.clone(),
             log: Arc::clone(log),
@@ -219,7 +210,7 @@ impl Settler {
         if !self.options.leads || self.ahead.is_asked() {
             return Ok(false);
         }
-        let worked = self.ahead.step(self.settlement.settled(), self.settlement.books().apart())?;
+        let worked = self.ahead.step(self.settlement.settled(), self.settlement.apart())?;
         if let Some(watermarks) = self.ahead.ask_if_due() {
             self.log.submit(Topic::Control, settle_event(LEADER_SOURCE, &watermarks)).wait()?;
         }

@@ -272,8 +272,7 @@ impl Books {
         !self.has_charge_models
     }
 
-    /// The customers that ever had a price of their own: what providers serve
-    /// to them is kept apart from what they serve to others.
+    /// The customers that ever had a price of their own.
     pub fn apart(&self) -> &BTreeSet<String> {
         &self.apart
     }

@@ -1,5 +1,6 @@
 //! The settlement state machine and its rules: price books, charges,
-//! postings, corrections, months, commitments, invoices, payments and budgets.
+//! postings, corrections, months, commitments, invoices, payments, disputes and
+//! budgets.
 //!
 //! Invariant: this crate is pure. It has no IO, no async code, no clock and no
 //! randomness: the same control events and usage give the same rows
@@ -14,6 +15,8 @@ pub mod charge_model;
 pub mod commitment;
 pub mod control;
 pub mod correction;
+pub mod currencies;
+pub mod dispute;
 pub mod exchange;
 pub mod names;
 mod numbering;

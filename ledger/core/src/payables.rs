@@ -3,8 +3,8 @@
 //!
 //! Invariants: the numbers of an entity's statements have no gap, in the order
 //! of settlement; what the statements of a provider say is to be paid differs
-//! from the exact sum of what it earned by what is carried to the next one, at
-//! most half a cent (8).
+//! from the exact sum of what it earned and was given in disputes by what is
+//! carried to the next one, at most half a cent (8).
 
 use std::collections::BTreeMap;
 
@@ -18,6 +18,8 @@ use crate::numbering::Numbers;
 use crate::posting::Sums;
 use crate::receivables::{Holder, Issuing};
 use crate::terms::TermsBook;
+
+type Map<K, V> = HashMap<K, V, foldhash::fast::RandomState>;
 
 /// What a provider earned in a month.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,7 +36,8 @@ pub struct ProviderStatement {
     pub period: Month,
     /// The exact sum of its lines.
     pub earned: Amount,
-    /// What the rounding of the statements before it left, exactly.
+    /// What the rounding of the statements before it left, exactly, and what
+    /// was accepted of disputes since.
     pub carried: Amount,
     /// What is to be paid: both, in whole cents.
     pub total: Amount,
@@ -47,7 +50,11 @@ pub struct ProviderStatement {
 pub struct Payables {
     numbers: Numbers,
     /// What a provider's statements in a currency left to the next one.
-    carried: HashMap<Holder, Amount, foldhash::fast::RandomState>,
+    carried: Map<Holder, Amount>,
+    /// What was accepted of disputes since the last statement.
+    accepted: Map<Holder, Amount>,
+    /// Whose the statements are, and of which month.
+    stated: Map<String, (Holder, Month)>,
 }
 
 /// What sets the numbers of an entity's statements apart from those of its
@@ -55,8 +62,8 @@ pub struct Payables {
 const SERIES: &str = "-S";
 
 impl Payables {
-    /// Issues the statements of a month: one for each provider and currency
-    /// with earnings, in the order of the providers' names.
+    /// Issues the statements of a month: one for each of these providers and
+    /// currencies, in the order of the providers' names.
     ///
     /// # Errors
     /// [`Overflow`] where a sum leaves the range of money.
@@ -71,11 +78,10 @@ impl Payables {
         let in_order: BTreeMap<(&str, &str), (Holder, Amount)> =
             earned.iter().map(|(&holder, &sum)| ((text(holder.0), text(holder.1)), (holder, sum))).collect();
         let mut statements = Vec::new();
-        for ((_, currency), ((provider, asset), earned)) in in_order {
-            if earned == Amount::ZERO {
-                continue;
-            }
-            let carried = self.carried.get(&(provider, asset)).copied().unwrap_or_default();
+        for ((_, currency), (holder, earned)) in in_order {
+            let (provider, asset) = holder;
+            let of = |sums: &Sums| sums.get(&holder).copied().unwrap_or_default();
+            let carried = of(&self.carried).plus(of(&self.accepted))?;
             let entity = terms.of(provider).entity.clone();
             let statement = ProviderStatement {
                 number: self.numbers.next(&format!("{entity}{SERIES}")),
@@ -104,8 +110,33 @@ impl Payables {
     }
 
     fn carry(&mut self, statement: &ProviderStatement) -> Result<(), Overflow> {
+        let holder = (statement.provider, statement.currency);
         let left = statement.carried.plus(statement.earned)?.minus(statement.total)?;
-        self.carried.insert((statement.provider, statement.currency), left);
+        self.carried.insert(holder, left);
+        self.accepted.remove(&holder);
+        self.stated.insert(statement.number.clone(), (holder, statement.period));
+        Ok(())
+    }
+
+    /// Whose statement it is and which month it is of; `None` where there is
+    /// none of that number.
+    pub(crate) fn stated(&self, number: &str) -> Option<(Holder, Month)> {
+        self.stated.get(number).copied()
+    }
+
+    /// The providers and currencies whose next statement carries what was
+    /// accepted of disputes.
+    pub(crate) fn waiting(&self) -> impl Iterator<Item = Holder> {
+        self.accepted.keys().copied()
+    }
+
+    /// Has the next statement carry what was accepted of a dispute.
+    pub(crate) fn accept(&mut self, holder: Holder, amount: Amount) -> Result<(), Overflow> {
+        if amount == Amount::ZERO {
+            return Ok(());
+        }
+        let sum = self.accepted.entry(holder).or_default();
+        *sum = sum.plus(amount)?;
         Ok(())
     }
 }

@@ -64,6 +64,8 @@ pub enum Account {
     CustomerCredit(Name),
     /// What a customer paid for in advance and has not used.
     CustomerPrepaid(Name),
+    /// What a customer does not agree to owe.
+    CustomerDisputed(Name),
     /// What is owed to a provider.
     ProviderPayable(Name),
     /// What the platform earns.
@@ -137,14 +139,19 @@ impl Posting {
     }
 }
 
-/// What quantities are added up by before they are rounded. The price row
-/// implies meter and currency.
+/// What quantities are added up by before they are rounded: a line of an
+/// invoice or a statement. The price row implies meter and currency.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(crate) struct RoundingKey {
+pub struct RoundingKey {
+    /// Whose line it is: a customer's or a provider's.
     pub side: Side,
+    /// The customer or the provider.
     pub party: Name,
+    /// What the quantities were used of.
     pub dimensions: Dimensions,
+    /// The price row.
     pub price: PriceId,
+    /// The billing period.
     pub period: Month,
 }
 
@@ -238,11 +245,7 @@ impl Posted {
                 Some(known) => *known,
                 None => {
                     let split = split(books, key.price)?;
-                    let rate = match side {
-                        Side::Customer => Some(split.whole),
-                        Side::Provider => split.provider,
-                    };
-                    let known = (rate, split.asset(names));
+                    let known = (split.rate_of(side), split.asset(names));
                     rates.insert(key.price, known);
                     known
                 }
@@ -252,6 +255,17 @@ impl Posted {
             *sum = sum.plus(rate.of(quantity)?)?;
         }
         Ok(sums)
+    }
+
+    /// What a line comes to by price and quantity, exactly: nothing where there
+    /// is no such line.
+    ///
+    /// # Errors
+    /// [`PostingError`] as in [`Posted::post`].
+    pub(crate) fn line(&self, line: &RoundingKey, books: &Books) -> Result<Amount, PostingError> {
+        let Some(&quantity) = self.parties.get(line) else { return Ok(Amount::ZERO) };
+        let rate = split(books, line.price)?.rate_of(line.side);
+        Ok(rate.map_or(Ok(Amount::ZERO), |rate| rate.of(quantity))?)
     }
 
     /// How many rounding keys there are.
@@ -359,6 +373,11 @@ impl Posted {
 }
 
 impl Entry {
+    /// The entry, unless nothing moves in it.
+    pub(crate) fn if_any(self) -> Option<Entry> {
+        (!self.postings.is_empty()).then_some(self)
+    }
+
     /// The entry, if its postings sum to zero.
     pub(crate) fn checked(self) -> Result<Entry, PostingError> {
         if self.sum()? == Amount::ZERO {
@@ -390,6 +409,14 @@ fn rounding_key(charge: &Charge) -> Option<RoundingKey> {
 }
 
 impl Split<'_> {
+    /// What a unit comes to on a side; `None` where it has no postings.
+    fn rate_of(&self, side: Side) -> Option<Rate> {
+        match side {
+            Side::Customer => Some(self.whole),
+            Side::Provider => self.provider,
+        }
+    }
+
     /// The currency's name, which the charges brought.
     fn asset(&self, names: &Names) -> Name {
         names.find(self.currency).unwrap_or_default()

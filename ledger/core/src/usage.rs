@@ -37,9 +37,6 @@ impl Dimensions {
 pub struct UsageCell {
     /// The customer or the provider.
     pub party: Name,
-    /// The currency in which the customer is rated: on the provider's side
-    /// that of the customers whom it served.
-    pub currency: Name,
     /// On the provider's side the customer, if it is one that is kept apart;
     /// [`Name::NONE`] for all others.
     pub customer: Name,

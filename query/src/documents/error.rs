@@ -23,7 +23,9 @@ pub enum DocumentError {
         hint: String,
     },
     /// The month has several currencies and none was chosen, or another one.
-    #[error("failed to choose the currency for {role} {party:?} in {period}: there are {known}; name one of them")]
+    #[error(
+        "failed to choose the currency for {role} {party:?} in {period}: there are {known}; name one of them with --currency"
+    )]
     Currency {
         /// `customer` or `provider`.
         role: &'static str,

@@ -7,6 +7,7 @@ mod budgets;
 mod commitments;
 mod commits;
 mod corrections;
+mod disputes;
 mod ingest;
 mod payables;
 mod receivables;
@@ -21,9 +22,10 @@ pub use budgets::{ALERTS, BUDGETS};
 pub use commitments::{COMMITMENTS, TRUE_UPS};
 pub use commits::{COMMITS, shard_fields};
 pub use corrections::CORRECTIONS;
+pub use disputes::DISPUTES;
 pub use ingest::{API_CALLS, DUPLICATES, GPU_USAGE, HEARTBEATS, REJECTS};
 pub use payables::STATEMENTS;
-pub use receivables::{ALLOCATIONS, GRANTS, INVOICES, PAYMENTS, TERMS};
+pub use receivables::{ALLOCATIONS, CURRENCIES, GRANTS, INVOICES, PAYMENTS, TERMS};
 pub use settlement::{CHARGE_MODELS, CHARGES, CONTROL, JOURNAL, PERIODS, PRICE_CUSTOMERS, PRICES};
 
 /// Where a table's rows come from, which decides by what they are visible.
@@ -100,7 +102,7 @@ pub struct Table {
 }
 
 /// All tables, in the order in which documents list them.
-pub const ALL: [&Table; 24] = [
+pub const ALL: [&Table; 26] = [
     &API_CALLS,
     &GPU_USAGE,
     &HEARTBEATS,
@@ -114,6 +116,7 @@ pub const ALL: [&Table; 24] = [
     &PRICE_CUSTOMERS,
     &PERIODS,
     &TERMS,
+    &CURRENCIES,
     &INVOICES,
     &PAYMENTS,
     &GRANTS,
@@ -124,18 +127,20 @@ pub const ALL: [&Table; 24] = [
     &ALERTS,
     &CORRECTIONS,
     &STATEMENTS,
+    &DISPUTES,
     &COMMITS,
 ];
 
 /// Settlement's tables, in the order in which the rows of one control event
 /// enter its Merkle tree.
-pub const SETTLEMENT: [&Table; 18] = [
+pub const SETTLEMENT: [&Table; 20] = [
     &CONTROL,
     &PRICES,
     &CHARGE_MODELS,
     &PRICE_CUSTOMERS,
     &PERIODS,
     &TERMS,
+    &CURRENCIES,
     &COMMITMENTS,
     &BUDGETS,
     &CORRECTIONS,
@@ -145,6 +150,7 @@ pub const SETTLEMENT: [&Table; 18] = [
     &STATEMENTS,
     &PAYMENTS,
     &GRANTS,
+    &DISPUTES,
     &ALLOCATIONS,
     &JOURNAL,
     &ALERTS,

@@ -24,7 +24,13 @@ pub const STATEMENTS: Table = Table {
         CURRENCY,
         text("period", "The month that it is for (UTC)."),
         decimal("earned", 38, 12, false, "Exact sum of its lines, in the currency's unit."),
-        decimal("carried", 38, 12, false, "What rounding left of the provider's statements before it, exactly."),
+        decimal(
+            "carried",
+            38,
+            12,
+            false,
+            "What rounding left of the provider's statements before it, exactly, and what was accepted of disputes since.",
+        ),
         decimal(
             "total",
             38,

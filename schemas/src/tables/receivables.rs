@@ -20,6 +20,20 @@ pub const TERMS: Table = Table {
     statistics: STATISTICS,
 };
 
+/// In which currencies customers are rated.
+pub const CURRENCIES: Table = Table {
+    name: "currencies",
+    comment: "One row per currency that was put in force. A customer has its last one from that month on, or the last one without a customer; USD where there is none.",
+    written_by: WrittenBy::Settlement,
+    columns: &[
+        OFFSET,
+        some_text("customer", "Whose currency it is; null for all that have none of their own."),
+        text("currency", "The currency in which what it uses is rated."),
+        text("from_period", "The first month of use, for example 2023-11."),
+    ],
+    statistics: STATISTICS,
+};
+
 /// Invoices and credit notes.
 pub const INVOICES: Table = Table {
     name: "invoices",
@@ -124,7 +138,7 @@ pub const PAYMENTS: Table = Table {
 /// What paid what.
 pub const ALLOCATIONS: Table = Table {
     name: "allocations",
-    comment: "One row per part of an invoice that a payment, a credit note or a grant settled, or that was given up.",
+    comment: "One row per part of an invoice that a payment, a credit note or a grant settled, that was given up, or that is disputed.",
     written_by: WrittenBy::Settlement,
     columns: &[
         OFFSET,
@@ -135,7 +149,7 @@ pub const ALLOCATIONS: Table = Table {
             Kind::Text,
             false,
             Encoding::Plain,
-            "The payment (payments.payment), the credit note (invoices.number) or the grant (grants.name) that was used; write-off-N where it was given up.",
+            "The payment (payments.payment), the credit note (invoices.number) or the grant (grants.name) that was used; write-off-N where it was given up; dispute-N (disputes.name) where it is set aside.",
         ),
         text("customer", "The customer whose both are."),
         CURRENCY,
@@ -144,7 +158,7 @@ pub const ALLOCATIONS: Table = Table {
             38,
             12,
             false,
-            "How much of the invoice, in the currency's unit; negative where what was given up is put back.",
+            "How much of the invoice, in the currency's unit; negative where what was given up or set aside is put back.",
         ),
     ],
     statistics: STATISTICS,

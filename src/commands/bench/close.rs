@@ -6,7 +6,6 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
-use arrow::array::AsArray;
 use stempoint_core::control::Act;
 use stempoint_core::terms::{Tax, Terms};
 use stempoint_ingest::log::Topic;
@@ -194,11 +193,5 @@ fn one_by_one(books: &Context, month: Month) -> Result<Vec<f64>> {
 
 /// Those with an invoice, who pay most first.
 fn customers(books: &Context) -> Result<Vec<String>> {
-    let batches = books.runtime.block_on(async {
-        let ledger = Ledger::open(&books.data.lake()).await?;
-        let session = sql::session(&ledger, None).await?;
-        anyhow::Ok(session.rows("SELECT customer FROM invoices ORDER BY total DESC, customer").await?)
-    })?;
-    let columns = batches.iter().filter_map(|batch| batch.column(0).as_string_view_opt());
-    Ok(columns.flat_map(|column| column.iter().flatten().map(str::to_owned)).collect())
+    sql::texts(books, "SELECT customer FROM invoices ORDER BY total DESC, customer")
 }

@@ -32,7 +32,8 @@ fn list(context: &Context, args: &InvoicesListArgs) -> Result<()> {
         conditions.push("open > 0".to_owned());
     }
     let query = format!(
-        "SELECT number, kind, customer, period, currency, net, tax, total, paid, credited, written_off, open, status, due_at \
+        "SELECT number, kind, customer, period, currency, net, tax, total, paid, credited, written_off, disputed, open, status, \
+         due_at \
          FROM invoice_status WHERE {} ORDER BY _offset, line",
         conditions.join(" AND ")
     );

@@ -16,7 +16,7 @@ use stempoint_schemas::proto;
 use stempoint_schemas::time::{Instant, Month};
 use stempoint_schemas::watermark::Watermarks;
 
-use super::{correction, money};
+use super::{correction, dispute, money};
 use crate::rows::texts;
 
 /// Everything that follows from a control event that is the first on its log.
@@ -60,7 +60,8 @@ fn bytes(event: &str, source: &str, input: &Value) -> Vec<u8> {
             Act::Closed { period: month(input), has_statements: input["statements"].as_bool().unwrap_or_default() }
         }
         "correction" => correction::act(input),
-        "terms" | "payment" | "credit" | "budget" | "commitment" | "grant" | "write_off" | "exchange" => {
+        "dispute" | "resolution" => dispute::act(event, input),
+        "terms" | "payment" | "credit" | "budget" | "commitment" | "grant" | "write_off" | "exchange" | "currency" => {
             money::act(event, input).expect("an act of that kind")
         }
         _ => Act::Waive(Waive {
@@ -170,6 +171,8 @@ fn as_json(act: &Act) -> Value {
             closed
         }
         Act::Correction(order) => correction::as_json(order),
+        Act::Dispute(order) => dispute::dispute_as_json(order),
+        Act::Resolution(order) => dispute::resolution_as_json(order),
         Act::Terms(..)
         | Act::Payment(_)
         | Act::Credit(_)
@@ -177,6 +180,7 @@ fn as_json(act: &Act) -> Value {
         | Act::Commitment(_)
         | Act::Grant(_)
         | Act::WriteOff(_)
+        | Act::Currency(_)
         | Act::Exchange(_) => money::as_json(act),
     }
 }

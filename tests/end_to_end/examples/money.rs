@@ -1,10 +1,11 @@
-//! Terms, payments, credits, grants, write-offs, exchanges, commitments and budgets:
+//! Terms, currencies, payments, credits, grants, write-offs, exchanges, commitments and budgets:
 //! from their natural form and back.
 
 use serde_json::{Value, json};
 use stempoint_core::budget::{Budget, BudgetOrder, Measure};
 use stempoint_core::commitment::{Commitment, CommitmentOrder};
 use stempoint_core::control::Act;
+use stempoint_core::currencies::CurrencyOrder;
 use stempoint_core::exchange::{ExchangeOrder, Money};
 use stempoint_core::receivables::{CreditOrder, GrantOrder, PaymentOrder, WriteOffOrder};
 use stempoint_core::terms::{Tax, Terms};
@@ -24,6 +25,11 @@ pub fn act(event: &str, input: &Value) -> Option<Act> {
             let due_days = u32::try_from(input["due_days"].as_u64().expect("due_days")).expect("days");
             Act::Terms(some("customer"), Terms { entity: needed("entity"), due_days, tax })
         }
+        "currency" => Act::Currency(CurrencyOrder {
+            customer: some("customer"),
+            currency: needed("currency"),
+            from: Month::parse(&needed("from")).expect("a month"),
+        }),
         "payment" => Act::Payment(PaymentOrder {
             customer: needed("customer"),
             currency: needed("currency"),
@@ -133,6 +139,11 @@ pub fn as_json(act: &Act) -> Value {
             "from": order.from.to_string(),
             "until": order.until.map(|until| until.to_string()),
             "reason": order.reason,
+        }),
+        Act::Currency(order) => json!({
+            "customer": order.customer,
+            "currency": order.currency,
+            "from": order.from.to_string(),
         }),
         Act::WriteOff(order) => json!({
             "invoice": order.invoice,

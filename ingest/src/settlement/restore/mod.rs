@@ -21,6 +21,7 @@ use arrow::array::{
 use arrow::datatypes::Int32Type;
 use hashbrown::HashMap;
 use stempoint_core::charge::{Charge, ChargeKey, PriceId, Side, State};
+use stempoint_core::currencies;
 use stempoint_core::names::Name;
 use stempoint_core::period::Periods;
 use stempoint_core::settlement::{Answer, ChargeFilter, ControlRecord, Settlement};
@@ -36,7 +37,6 @@ use stempoint_store::ReadOptions;
 use stempoint_store::ledger::{Ledger, bounds};
 
 use super::error::SettleError;
-use super::service::DEFAULT_CURRENCY;
 
 pub use alerts::{AlertPlace, StoredAlert, stored_alerts};
 pub use event::find as usage_event;
@@ -48,12 +48,11 @@ pub use what_if::{WhatIfError, what_if};
 pub fn settlement(
     ledger: &Ledger,
     head: &Commit,
-    default_currency: &str,
     checkpoint: Option<(u64, SettlementState)>,
 ) -> Result<Settlement, SettleError> {
     let control = control_rows(ledger, head.control_offset)?;
     let begin = || {
-        let mut settlement = Settlement::new(default_currency);
+        let mut settlement = Settlement::new(currencies::DEFAULT);
         for row in &control {
             settlement.restore_control(row.record(), row.answer)?;
         }
@@ -169,7 +168,7 @@ pub fn periods(ledger: &Ledger, below: u64) -> Result<Periods, SettleError> {
 
 /// The state as control events make it, without what charges add to it.
 fn without_charges(ledger: &Ledger, below: u64) -> Result<Settlement, SettleError> {
-    let mut settlement = Settlement::new(DEFAULT_CURRENCY);
+    let mut settlement = Settlement::new(currencies::DEFAULT);
     for row in control_rows(ledger, below)? {
         settlement.restore_control(row.record(), row.answer)?;
     }

@@ -1,7 +1,8 @@
 //! Settlement's rows as record batches, in the order in which its Merkle tree
 //! takes them: the control event, prices, charge models, customers of prices,
-//! periods, terms, commitments, budgets, corrections, charges, true-ups,
-//! documents, statements, payments, grants, allocations, postings, alerts.
+//! periods, terms, currencies, commitments, budgets, corrections, charges, true-ups,
+//! documents, statements, payments, grants, disputes, allocations, postings,
+//! alerts.
 //!
 //! Invariant 5: the batches are a function of the outcome alone.
 
@@ -9,6 +10,7 @@ mod budgets;
 mod charge_models;
 mod commitments;
 mod corrections;
+mod disputes;
 mod payables;
 mod price_customers;
 mod receivables;
@@ -45,6 +47,7 @@ pub fn batches(settlement: &Settlement, outcome: &Outcome) -> Result<Vec<(&'stat
         batches.push((&PERIODS, period(&outcome.control, change)?));
     }
     batches.extend(receivables::terms(settlement, outcome)?);
+    batches.extend(receivables::currency(outcome)?);
     batches.extend(commitments::commitment(settlement, outcome)?);
     batches.extend(budgets::budget(settlement, outcome)?);
     batches.extend(corrections::batch(settlement, outcome)?);
@@ -151,11 +154,7 @@ fn journal(settlement: &Settlement, offset: u64, entries: &[Entry]) -> Result<Re
             entry.postings.iter().enumerate().map(move |(line, posting)| (number + 1, line + 1, entry, posting))
         })
         .collect();
-    let book = |price: PriceId| settlement.books().get(price.book as usize).map(|applied| &applied.book);
-    let meter = |price: PriceId| {
-        let row = book(price).and_then(|book| book.prices.get(price.position as usize));
-        row.map_or("", |row| row.meter.name())
-    };
+    let meter = |price: PriceId| settlement.books().price(price).map_or("", |row| row.meter.name());
     let prices = || rows.iter().map(|(_, _, entry, _)| entry.price);
     let dimension =
         |pick: fn(&Dimensions) -> Name| names(settlement, rows.iter().map(move |(_, _, _, p)| pick(&p.dimensions)));
@@ -190,6 +189,7 @@ fn account(settlement: &Settlement, account: Account) -> String {
         Account::PlatformRounding => "platform/rounding".to_owned(),
         Account::PlatformTax => "platform/tax".to_owned(),
         Account::CustomerPrepaid(customer) => format!("customer/{}/prepaid", text(customer)),
+        Account::CustomerDisputed(customer) => format!("customer/{}/disputed", text(customer)),
         Account::PlatformPromotions => "platform/promotions".to_owned(),
         Account::PlatformBreakage => "platform/breakage".to_owned(),
         Account::PlatformBadDebt => "platform/bad_debt".to_owned(),

@@ -1,4 +1,4 @@
-//! Documents, payments, grants and allocations as record batches.
+//! Terms, currencies, documents, payments, grants and allocations as record batches.
 //!
 //! Invariant 5: the batches are a function of the outcome alone.
 
@@ -6,15 +6,16 @@ use std::sync::Arc;
 
 use arrow::array::{ArrayRef, Int32Array, Int64Array, RecordBatch, StringArray};
 use arrow::error::ArrowError;
+use stempoint_core::currencies::CurrencyOrder;
 use stempoint_core::names::Name;
 use stempoint_core::receivables::{Allocation, Document, Grant, Payment};
 use stempoint_core::settlement::{Outcome, Settlement};
 use stempoint_core::terms::Terms;
 use stempoint_schemas::money::Amount;
-use stempoint_schemas::tables::{ALLOCATIONS, GRANTS, INVOICES, PAYMENTS, TERMS, Table};
+use stempoint_schemas::tables::{ALLOCATIONS, CURRENCIES, GRANTS, INVOICES, PAYMENTS, TERMS, Table};
 use stempoint_schemas::time::Month;
 
-use super::{coded, decimals, lines, names, some_times, texts, times};
+use super::{coded, decimals, disputes, lines, names, some_times, texts, times};
 
 /// The documents of one outcome, if there are any.
 pub(super) fn documents(
@@ -40,6 +41,7 @@ pub(super) fn batches(
     if let Some(grant) = &outcome.grant {
         batches.push((&GRANTS, grants(settlement, offset, grant)?));
     }
+    batches.extend(disputes::batch(settlement, outcome)?);
     if !outcome.allocations.is_empty() {
         batches.push((&ALLOCATIONS, allocations(settlement, offset, &outcome.allocations)?));
     }
@@ -53,6 +55,18 @@ pub(super) fn terms(
 ) -> Result<Option<(&'static Table, RecordBatch)>, ArrowError> {
     let Some((customer, terms)) = &outcome.terms else { return Ok(None) };
     Ok(Some((&TERMS, in_force(settlement, outcome.control.offset, *customer, terms)?)))
+}
+
+/// The row of a currency that was put in force.
+pub(super) fn currency(outcome: &Outcome) -> Result<Option<(&'static Table, RecordBatch)>, ArrowError> {
+    let Some(CurrencyOrder { customer, currency, from }) = &outcome.currency else { return Ok(None) };
+    let columns: Vec<ArrayRef> = vec![
+        Arc::new(Int64Array::from(vec![outcome.control.offset.cast_signed()])),
+        texts(std::iter::once(customer.as_deref())),
+        texts(std::iter::once(Some(currency.as_str()))),
+        coded(std::iter::once(Some(*from)), |from| from.to_string()),
+    ];
+    Ok(Some((&CURRENCIES, RecordBatch::try_new(CURRENCIES.building_schema(), columns)?)))
 }
 
 fn in_force(

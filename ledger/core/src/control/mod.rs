@@ -6,6 +6,7 @@
 mod budget;
 mod commitment;
 mod correction;
+mod dispute;
 mod money;
 mod prices;
 
@@ -22,13 +23,19 @@ use crate::book::{self, PriceBook};
 use crate::budget::BudgetOrder;
 use crate::commitment::CommitmentOrder;
 use crate::correction::CorrectionOrder;
+use crate::currencies::CurrencyOrder;
+use crate::dispute::{DisputeOrder, ResolutionOrder};
 use crate::exchange::ExchangeOrder;
 use crate::receivables::{CreditOrder, GrantOrder, PaymentOrder, WriteOffOrder};
 use crate::terms::Terms;
 use budget::{budget_from, budget_to};
 use commitment::{commitment_from, commitment_to};
 use correction::{correction_from, correction_to};
-use money::{credit_from, credit_to, exchange_from, exchange_to, grant_from, grant_to, payment_from, payment_to};
+use dispute::{dispute_from, dispute_to, resolution_from, resolution_to};
+use money::{
+    credit_from, credit_to, currency_order_from, currency_order_to, exchange_from, exchange_to, grant_from, grant_to,
+    payment_from, payment_to,
+};
 use money::{terms_from, terms_to, write_off_from, write_off_to};
 pub(crate) use prices::percent;
 use prices::{price_from, price_to};
@@ -73,6 +80,12 @@ pub enum Act {
     WriteOff(WriteOffOrder),
     /// Take note that one asset was changed for another.
     Exchange(ExchangeOrder),
+    /// Rate a customer in another currency.
+    Currency(CurrencyOrder),
+    /// Take note that somebody does not agree to a line.
+    Dispute(DisputeOrder),
+    /// Resolve that.
+    Resolution(ResolutionOrder),
 }
 
 /// Which unrated usage is given up.
@@ -106,6 +119,9 @@ impl Act {
             Act::Grant(_) => "grant",
             Act::WriteOff(_) => "write_off",
             Act::Exchange(_) => "exchange",
+            Act::Currency(_) => "currency",
+            Act::Dispute(_) => "dispute",
+            Act::Resolution(_) => "resolution",
         }
     }
 }
@@ -158,6 +174,9 @@ pub fn applied_from_proto(event: &proto::ControlEvent) -> Result<Act, String> {
         Some(Wire::Grant(wire)) => grant_from(wire).map(Act::Grant),
         Some(Wire::WriteOff(wire)) => write_off_from(wire).map(Act::WriteOff),
         Some(Wire::Exchange(wire)) => exchange_from(wire).map(Act::Exchange),
+        Some(Wire::Currency(wire)) => currency_order_from(wire).map(Act::Currency),
+        Some(Wire::Dispute(wire)) => dispute_from(wire).map(Act::Dispute),
+        Some(Wire::Resolution(wire)) => resolution_from(wire).map(Act::Resolution),
         None => Err("the event has no act that these rules know".to_owned()),
     }
 }
@@ -189,6 +208,9 @@ pub fn to_proto(id: &str, act: &Act) -> proto::ControlEvent {
         Act::Grant(order) => Wire::Grant(grant_to(order)),
         Act::WriteOff(order) => Wire::WriteOff(write_off_to(order)),
         Act::Exchange(order) => Wire::Exchange(exchange_to(order)),
+        Act::Currency(order) => Wire::Currency(currency_order_to(order)),
+        Act::Dispute(order) => Wire::Dispute(dispute_to(order)),
+        Act::Resolution(order) => Wire::Resolution(resolution_to(order)),
     };
     proto::ControlEvent { id: id.to_owned(), act: Some(act) }
 }

@@ -1,4 +1,4 @@
-//! Terms, payments, credits, grants, write-offs and exchanges from and to their
+//! Terms, currencies, payments, credits, grants, write-offs and exchanges from and to their
 //! protobuf form.
 //!
 //! Invariant: what is written is read back as the same act.
@@ -11,6 +11,7 @@ use stempoint_schemas::time::Instant;
 
 use super::{Act, period_from};
 use crate::book::check_currency;
+use crate::currencies::CurrencyOrder;
 use crate::exchange::{ExchangeOrder, Money};
 use crate::receivables::{CreditOrder, GrantOrder, PaymentOrder, WriteOffOrder};
 use crate::terms::{Tax, Terms};
@@ -36,6 +37,22 @@ pub(super) fn terms_to(customer: Option<&str>, terms: &Terms) -> proto::Terms {
         due_days: terms.due_days,
         tax_name: tax.map(|tax| tax.name.clone()).unwrap_or_default(),
         tax_rate: tax.map(|tax| tax.rate.to_string()).unwrap_or_default(),
+    }
+}
+
+pub(super) fn currency_order_from(wire: &proto::CustomerCurrency) -> Result<CurrencyOrder, String> {
+    Ok(CurrencyOrder {
+        customer: some(&wire.customer).map(|customer| plain("customer", &customer)).transpose()?,
+        currency: currency(&wire.currency)?,
+        from: period_from(&wire.from)?,
+    })
+}
+
+pub(super) fn currency_order_to(order: &CurrencyOrder) -> proto::CustomerCurrency {
+    proto::CustomerCurrency {
+        customer: order.customer.clone().unwrap_or_default(),
+        currency: order.currency.clone(),
+        from: order.from.to_string(),
     }
 }
 

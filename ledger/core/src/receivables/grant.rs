@@ -136,8 +136,7 @@ impl Receivables {
             postings.add(Account::TreasuryBank, order.amount)?;
             postings.add(Account::CustomerPrepaid(customer), order.amount.negated())?;
         }
-        let entry = entry(name.clone(), currency, times.effective_us, postings);
-        let entries = if entry.postings.is_empty() { Vec::new() } else { vec![entry] };
+        let entries = entry(name.clone(), currency, times.effective_us, postings).if_any().into_iter().collect();
         let grant = Grant { name, customer, currency, order: order.clone() };
         Ok(Changes { grant: Some(grant), entries, ..Changes::default() })
     }

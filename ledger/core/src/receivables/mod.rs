@@ -6,8 +6,10 @@
 //! account is what was received and not yet used, and nothing is held there
 //! while an invoice is open; what was given up of an invoice is on
 //! `platform/bad_debt`; its prepaid account is what is left of grants that
-//! it paid for.
+//! it paid for; what it does not agree to owe is on its disputed account until
+//! the dispute is resolved.
 
+mod disputed;
 mod document;
 mod grant;
 mod issue;
@@ -18,8 +20,10 @@ use std::collections::{BTreeMap, VecDeque};
 
 use hashbrown::HashMap;
 use stempoint_schemas::money::{Amount, Overflow};
+use stempoint_schemas::time::Month;
 
 use crate::commitment::TrueUp;
+use crate::dispute::is_set_aside;
 use crate::names::Name;
 use crate::numbering::Numbers;
 use crate::posting::{Account, Entry, Posting};
@@ -44,6 +48,8 @@ pub struct Receivables {
     numbers: Numbers,
     invoices: Map<String, Invoice>,
     holders: Map<Holder, Held>,
+    /// What is set aside of invoices because of each dispute.
+    set_aside: Map<String, Amount>,
 }
 
 /// An invoice that was issued.
@@ -51,12 +57,16 @@ pub struct Receivables {
 struct Invoice {
     holder: Holder,
     entity: String,
+    /// The month that it is for.
+    period: Option<Month>,
     total: Amount,
     tax: Amount,
     /// How much of it was taken back by credit notes.
     credited: Amount,
     /// How much was given up.
     written_off: Amount,
+    /// How much of it open disputes are about.
+    disputed: Amount,
     /// How much is still to be paid.
     open: Amount,
     /// How many invoices were issued before it.
@@ -64,9 +74,23 @@ struct Invoice {
 }
 
 impl Invoice {
-    /// How much of it credit notes can still take back.
+    /// How much of it credit notes can still take back, and disputes be about.
     fn creditable(&self) -> Result<Amount, Overflow> {
-        self.total.minus(self.credited)?.minus(self.written_off)
+        self.total.minus(self.credited)?.minus(self.written_off)?.minus(self.disputed)
+    }
+
+    /// The same, more than nothing; the error says where it is.
+    fn some_creditable(&self, number: &str) -> Result<Amount, String> {
+        match self.creditable().map_err(|error| error.to_string())? {
+            Amount::ZERO if self.disputed != Amount::ZERO => {
+                Err(format!("what is left of {number} is disputed; resolve that first"))
+            }
+            Amount::ZERO if self.written_off != Amount::ZERO => {
+                Err(format!("what is left of {number} was written off; put it back first"))
+            }
+            Amount::ZERO => Err(format!("{number} was taken back in full already")),
+            left => Ok(left),
+        }
     }
 }
 
@@ -123,6 +147,9 @@ impl Receivables {
         if write_off::is_bad_debt(&allocation.source) {
             return self.settle_debt(allocation);
         }
+        if is_set_aside(&allocation.source) {
+            return self.set_aside(allocation);
+        }
         self.restore_use(allocation)?;
         if let Some(held) = self.holders.get_mut(&holder)
             && let Some(receipt) = held.receipts.iter_mut().find(|receipt| receipt.source == allocation.source)
@@ -147,8 +174,10 @@ impl Receivables {
             DocumentKind::Invoice => {
                 let entity = document.entity.clone();
                 let (total, tax, place) = (document.total, document.tax, self.invoices.len());
-                let (credited, written_off) = (Amount::ZERO, Amount::ZERO);
-                let invoice = Invoice { holder, entity, total, tax, credited, written_off, open: total, place };
+                let [credited, written_off, disputed] = [Amount::ZERO; 3];
+                let (period, open) = (document.period, total);
+                let invoice =
+                    Invoice { holder, entity, period, total, tax, credited, written_off, disputed, open, place };
                 self.invoices.insert(document.number.clone(), invoice);
                 self.holders.entry(holder).or_default().open.push_back(document.number.clone());
             }

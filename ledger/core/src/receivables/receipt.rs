@@ -74,14 +74,7 @@ impl Receivables {
         let left = match &order.invoice {
             Some(number) => {
                 let invoice = self.theirs(number, (&order.customer, &order.currency), names)?;
-                let left = invoice.creditable().map_err(|error| error.to_string())?;
-                match (left, invoice.written_off) {
-                    (Amount::ZERO, Amount::ZERO) => return Err(format!("{number} was taken back in full already")),
-                    (Amount::ZERO, _) => {
-                        return Err(format!("what is left of {number} was written off; put it back first"));
-                    }
-                    (left, _) => Some(left),
-                }
+                Some(invoice.some_creditable(number)?)
             }
             None => None,
         };

@@ -197,12 +197,14 @@ impl Settlement {
     /// Whether a budget may be set or ended; the error says what stands
     /// against it.
     pub(super) fn check_budget(&self, order: &BudgetOrder) -> Result<(), String> {
-        let rated_in = self.currency_of(&order.customer);
-        if let Some(Budget { limit: Measure::Money { currency, .. }, .. }) = &order.budget
-            && currency != rated_in
-        {
+        if let Some(Budget { limit: Measure::Money { currency, .. }, from, .. }) = &order.budget {
             let customer = &order.customer;
-            return Err(format!("{customer} is rated in {rated_in}: a budget in {currency} would never be reached"));
+            let rated_in = self.currency_of(customer, *from);
+            if currency != rated_in {
+                return Err(format!(
+                    "{customer} is rated in {rated_in}: a budget in {currency} would never be reached"
+                ));
+            }
         }
         self.budgets.check(order, &self.names)
     }

@@ -28,9 +28,11 @@ impl Settlement {
     /// What must be read again of the customers to whom a book that is yet to
     /// be put in force gives prices of their own; `None` where it gives none.
     pub(super) fn served_by(&self, book: &PriceBook) -> Option<ServedFilter> {
-        let customers: BTreeSet<String> = book.customers().map(str::to_owned).collect();
-        let is_rated_by_it = self.names.find(&book.currency) == Some(self.default_currency);
-        (is_rated_by_it && !customers.is_empty()).then(|| ServedFilter {
+        let currency = self.names.find(&book.currency)?;
+        let is_rated_by_it =
+            |customer: &&str| self.currencies.is_ever(self.names.find(customer).unwrap_or_default(), currency);
+        let customers: BTreeSet<String> = book.customers().filter(is_rated_by_it).map(str::to_owned).collect();
+        (!customers.is_empty()).then(|| ServedFilter {
             customers,
             from: book.effective_from,
             until: self.books.next_change(&book.currency, book.effective_from),

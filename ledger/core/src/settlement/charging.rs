@@ -12,6 +12,7 @@ use super::Done;
 use super::event::Supply;
 use crate::charge::{Charge, ChargeKey, Side, State, of_meter};
 use crate::control::Waive;
+use crate::currencies::Currencies;
 use crate::names::{Name, Names};
 use crate::posting::PostingError;
 use crate::rating::Rater;
@@ -20,7 +21,6 @@ use crate::usage::UsageCell;
 pub(super) fn renamed(cell: &UsageCell, translate: &[Name]) -> UsageCell {
     let mut cell = *cell;
     cell.party = translate[cell.party.index()];
-    cell.currency = translate[cell.currency.index()];
     cell.customer = translate[cell.customer.index()];
     cell.dimensions = cell.dimensions.renamed(translate);
     cell
@@ -30,18 +30,19 @@ pub(super) fn charge_cell(
     side: Side,
     cell: &UsageCell,
     period: Month,
+    currencies: &Currencies,
     rater: &mut Rater<'_>,
     charges: &mut Vec<Charge>,
 ) -> Result<(), Overflow> {
     let customer = if side == Side::Customer { cell.party } else { cell.customer };
+    let currency = currencies.of(customer, cell.hour);
     for (meter, &nano) in Meter::ALL.into_iter().zip(&cell.quantities) {
         if nano == 0 {
             continue;
         }
         let dimensions = of_meter(meter, cell.dimensions);
-        let key =
-            ChargeKey { side, party: cell.party, currency: cell.currency, meter, dimensions, hour: cell.hour, period };
-        let state = rater.state(cell.currency, customer, meter, dimensions, cell.hour);
+        let key = ChargeKey { side, party: cell.party, currency, meter, dimensions, hour: cell.hour, period };
+        let state = rater.state(currency, customer, meter, dimensions, cell.hour);
         charges.push(Charge { key, state, quantity: Quantity::from_nano(nano)? });
     }
     Ok(())

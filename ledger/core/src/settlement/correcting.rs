@@ -160,7 +160,8 @@ impl Settlement {
     /// Under which key one side is charged of an event's quantity.
     pub(super) fn key(&self, metered: &Metered, meter: Meter, (side, party): (Side, Name), period: Month) -> ChargeKey {
         let dimensions = of_meter(meter, metered.dimensions);
-        ChargeKey { side, party, currency: self.default_currency, meter, dimensions, hour: metered.hour(), period }
+        let (hour, currency) = (metered.hour(), self.currencies.of(metered.customer, metered.hour()));
+        ChargeKey { side, party, currency, meter, dimensions, hour, period }
     }
 
     /// Whether quantities were given up: they were in the books and had no

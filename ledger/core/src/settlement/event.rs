@@ -10,10 +10,12 @@ use stempoint_schemas::watermark::Watermarks;
 
 use super::charging::matches;
 use crate::budget::{Alert, BudgetOrder};
-use crate::charge::{Charge, State};
+use crate::charge::{Charge, Side, State};
 use crate::commitment::{CommitmentOrder, TrueUp};
 use crate::control::{Act, Waive};
 use crate::correction::{Correction, UsagePlace, UsageRow};
+use crate::currencies::CurrencyOrder;
+use crate::dispute::DisputeChange;
 use crate::names::{Name, Names};
 use crate::payables::ProviderStatement;
 use crate::period::PeriodChange;
@@ -123,6 +125,13 @@ pub enum ChargeFilter {
     },
     /// The unrated ones that are to be waived.
     Unrated(Waive),
+    /// Of what a customer used, or all customers, from an hour on.
+    Used {
+        /// The customer.
+        customer: Option<String>,
+        /// The first hour.
+        from: Hour,
+    },
 }
 
 impl ChargeFilter {
@@ -135,6 +144,11 @@ impl ChargeFilter {
                     && key.hour >= *from
                     && until.is_none_or(|until| key.hour < until)
                     && charge.state != State::Waived
+            }
+            ChargeFilter::Used { customer, from } => {
+                key.side == Side::Customer
+                    && key.hour >= *from
+                    && customer.as_deref().is_none_or(|customer| names.text(key.party) == Some(customer))
             }
             ChargeFilter::Unrated(waive) => {
                 charge.state == State::Unrated
@@ -192,6 +206,8 @@ pub struct Outcome {
     pub charges: Vec<Charge>,
     /// Terms that it put in force, and whose they are.
     pub terms: Option<(Option<Name>, Terms)>,
+    /// A currency that it put in force.
+    pub currency: Option<CurrencyOrder>,
     /// A budget that it set or ended, and whose it is.
     pub budget: Option<(Name, BudgetOrder)>,
     /// A commitment that it set or ended, and whose it is.
@@ -206,6 +222,8 @@ pub struct Outcome {
     pub true_ups: Vec<TrueUp>,
     /// A grant that was made.
     pub grant: Option<Grant>,
+    /// What it did to a dispute.
+    pub dispute: Option<DisputeChange>,
     /// A payment that was received.
     pub payment: Option<Payment>,
     /// Which invoices were paid by what.
@@ -225,6 +243,7 @@ impl Outcome {
             period: None,
             charges: Vec::new(),
             terms: None,
+            currency: None,
             budget: None,
             commitment: None,
             correction: None,
@@ -232,6 +251,7 @@ impl Outcome {
             statements: Vec::new(),
             true_ups: Vec::new(),
             grant: None,
+            dispute: None,
             payment: None,
             allocations: Vec::new(),
             entries: Vec::new(),

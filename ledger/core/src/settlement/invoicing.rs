@@ -6,6 +6,7 @@
 
 use std::collections::BTreeMap;
 
+use stempoint_schemas::money::Amount;
 use stempoint_schemas::time::Month;
 
 use super::{ControlRow, Outcome, Settlement};
@@ -75,7 +76,16 @@ impl Settlement {
     /// closed.
     pub(super) fn state_earnings(&mut self, months: Months, outcome: &mut Outcome) -> Result<(), PostingError> {
         let recorded_us = outcome.control.recorded_us;
-        for (period, earned) in self.posted.earned(months, &self.books, &self.names)? {
+        let mut earned = self.posted.earned(months, &self.books, &self.names)?;
+        earned.entry(months.until).or_default();
+        for (period, mut earned) in earned {
+            earned.retain(|_, sum| *sum != Amount::ZERO);
+            if period == months.until {
+                // What was accepted of disputes is stated even where nothing was earned.
+                for holder in self.payables.waiting() {
+                    earned.entry(holder).or_default();
+                }
+            }
             let issuing = Issuing { period, recorded_us };
             outcome.statements.extend(self.payables.issue(&earned, &self.terms, &self.names, issuing)?);
         }
@@ -166,7 +176,7 @@ impl Settlement {
     }
 
     /// Which invoices something paid, in words.
-    fn paid(&self, allocations: &[Allocation], what: &str) -> String {
+    pub(super) fn paid(&self, allocations: &[Allocation], what: &str) -> String {
         if allocations.is_empty() {
             return format!("{what} is kept for what comes: no invoice is open");
         }
@@ -180,7 +190,7 @@ impl Settlement {
 
     /// From when an act counts: from the moment that it says, or the first one
     /// of the first month that is not closed.
-    fn times(&self, control: &ControlRow, meant_us: i64) -> Times {
+    pub(super) fn times(&self, control: &ControlRow, meant_us: i64) -> Times {
         let open_us = self.periods.last_closed().map_or(i64::MIN, |last| last.end().us());
         Times { offset: control.offset, recorded_us: control.recorded_us, effective_us: meant_us.max(open_us) }
     }
@@ -237,7 +247,7 @@ fn in_words(documents: &[Document]) -> String {
 }
 
 /// Puts what follows from an act into its outcome.
-fn record(changes: Changes, outcome: &mut Outcome) -> Result<(), PostingError> {
+pub(super) fn record(changes: Changes, outcome: &mut Outcome) -> Result<(), PostingError> {
     outcome.documents = changes.documents;
     outcome.true_ups = changes.true_ups;
     outcome.grant = changes.grant;

@@ -12,16 +12,17 @@ mod apart;
 mod charging;
 mod checkpoint;
 mod correcting;
+mod disputing;
 mod event;
 mod invoicing;
+mod reading;
+mod restoring;
 pub mod what_if;
 
+use std::collections::BTreeSet;
+
 use hashbrown::HashMap;
-use prost::Message;
-use stempoint_schemas::event::{check_source, is_plain_text};
-use stempoint_schemas::hash::{content_hash, fingerprint, identity_hash};
-use stempoint_schemas::money::{Amount, Overflow};
-use stempoint_schemas::proto;
+use stempoint_schemas::money::Overflow;
 use stempoint_schemas::time::{Hour, Month};
 use stempoint_schemas::watermark::Watermarks;
 use thiserror::Error;
@@ -29,9 +30,11 @@ use thiserror::Error;
 use crate::book::{Books, PriceBook};
 use crate::charge::{Charge, PriceId, Side, State};
 use crate::commitment::Commitments;
-use crate::control::{self, Act};
+use crate::control::Act;
 use crate::correction::Corrections;
-use crate::names::{Name, Names};
+use crate::currencies::{Currencies, CurrencyOrder};
+use crate::dispute::Disputes;
+use crate::names::Names;
 use crate::order::sort;
 use crate::payables::Payables;
 use crate::period::{PeriodChange, Periods, Unrated};
@@ -97,7 +100,10 @@ pub struct Settlement {
     posted: Posted,
     settled: Watermarks,
     seen: HashMap<u128, Seen, foldhash::fast::RandomState>,
-    default_currency: Name,
+    currencies: Currencies,
+    /// The customers that ever had a price or a currency of their own: what
+    /// providers serve to them is kept apart from what they serve to others.
+    apart: BTreeSet<String>,
     periods: Periods,
     /// What keeps a month from being closed.
     unrated: Unrated,
@@ -106,6 +112,7 @@ pub struct Settlement {
     terms: TermsBook,
     receivables: Receivables,
     payables: Payables,
+    disputes: Disputes,
     commitments: Commitments,
     budgets: Budgets,
     corrections: Corrections,
@@ -114,24 +121,26 @@ pub struct Settlement {
 }
 
 impl Settlement {
-    /// A settlement that has seen nothing. Customers are rated in
-    /// `default_currency`.
-    pub fn new(default_currency: &str) -> Settlement {
+    /// A settlement that has seen nothing. Customers are rated in `currency`
+    /// until something else is ordered.
+    pub fn new(currency: &str) -> Settlement {
         let mut names = Names::default();
-        let default_currency = names.intern(default_currency);
+        let currencies = Currencies::new(names.intern(currency));
         Settlement {
             names,
             books: Books::default(),
             posted: Posted::default(),
             settled: Watermarks::default(),
             seen: HashMap::default(),
-            default_currency,
+            currencies,
+            apart: BTreeSet::new(),
             periods: Periods::default(),
             unrated: Unrated::default(),
             last_hour: None,
             terms: TermsBook::default(),
             receivables: Receivables::default(),
             payables: Payables::default(),
+            disputes: Disputes::default(),
             commitments: Commitments::default(),
             budgets: Budgets::default(),
             corrections: Corrections::default(),
@@ -174,9 +183,15 @@ impl Settlement {
         &self.receivables
     }
 
-    /// The currency in which a customer is rated.
-    pub fn currency_of(&self, _customer: &str) -> &str {
-        self.names.text(self.default_currency).unwrap_or_default()
+    /// The customers whose usage is kept apart on the providers' side.
+    pub fn apart(&self) -> &BTreeSet<String> {
+        &self.apart
+    }
+
+    /// The currency in which a customer is rated in a month.
+    pub fn currency_of(&self, customer: &str, month: Month) -> &str {
+        let customer = self.names.find(customer).unwrap_or_default();
+        self.names.text(self.currencies.in_month(customer, month)).unwrap_or_default()
     }
 
     /// A price row's name in tables.
@@ -192,69 +207,17 @@ impl Settlement {
         Some(PriceId { book: u32::try_from(book).ok()?, position: position.checked_sub(1)? })
     }
 
-    /// Takes up a control event that was handled before a restart, with the
-    /// answer that is on record: today's rules do not judge it again.
-    ///
-    /// # Errors
-    /// [`SettlementError::Restore`] where an event that changed the books
-    /// cannot be understood any more.
-    pub fn restore_control(&mut self, record: ControlRecord<'_>, answer: Answer) -> Result<(), SettlementError> {
-        if !matches!(answer, Answer::Applied | Answer::Refused) {
-            return Ok(());
-        }
-        let failed = |detail| SettlementError::Restore { offset: record.offset, answer, detail };
-        let source = check_source(record.key).map_err(|refusal| failed(refusal.detail))?;
-        let event = proto::ControlEvent::decode(record.value).map_err(|error| failed(error.to_string()))?;
-        let (identity, fingerprint) = remembered_by(source, &event, record.value);
-        self.seen.insert(identity, Seen { offset: record.offset, fingerprint, answer });
-        if answer == Answer::Applied {
-            match control::applied_from_proto(&event).map_err(failed)? {
-                Act::PriceBook(book) => self.put_in_force(record.offset, book),
-                Act::Settle(watermarks) => self.settled = self.settled.merged(&watermarks),
-                Act::Waive(waive) => self.note_waiver(record.offset, &waive),
-                Act::Closing(period, watermarks) => _ = self.begin_closing(period, &watermarks),
-                Act::Closed { period, .. } => {
-                    self.periods.close(period);
-                    self.receivables.end_grants(period).map_err(|error| failed(error.to_string()))?;
-                }
-                Act::Grant(order) => self.restore_grant(record.offset, &order),
-                Act::Terms(customer, terms) => _ = self.set_terms(customer.as_deref(), terms),
-                Act::Budget(order) => _ = self.set_budget(record.offset, &order),
-                Act::Commitment(order) => _ = self.set_commitment(&order),
-                // What they did stands in tables of their own.
-                Act::Payment(_) | Act::Credit(_) | Act::Correction(_) | Act::WriteOff(_) => {}
-                // It leaves nothing but its entries.
-                Act::Exchange(_) => {}
-            }
-        }
-        Ok(())
-    }
-
     fn put_in_force(&mut self, offset: u64, book: PriceBook) {
         // Postings name the currency of a price row.
         self.names.intern(&book.currency);
+        self.apart.extend(book.customers().map(str::to_owned));
         self.books.apply(offset, book);
     }
 
-    /// Takes up a charge that was written before a restart.
-    pub fn restore_charge(&mut self, charge: &Charge) -> Result<(), Overflow> {
-        self.count_charge(charge)?;
-        self.posted.restore(charge, &self.books)
-    }
-
-    /// Takes up what charge models added to a customer's linear amounts of a
-    /// billing period, which was posted before a restart. Quantities come with
-    /// the charges.
-    ///
-    /// # Errors
-    /// [`Overflow`] where the sum leaves the range of money.
-    pub fn restore_adjustment(
-        &mut self,
-        (customer, asset): (Name, Name),
-        period: Month,
-        amount: Amount,
-    ) -> Result<(), Overflow> {
-        self.posted.adjusted_mut().add_amount((period, (customer, asset)), amount)
+    fn set_currency(&mut self, order: &CurrencyOrder) {
+        let customer = self.names.intern_some(order.customer.as_deref());
+        self.apart.extend(order.customer.clone());
+        self.currencies.set(customer, order.from, self.names.intern(&order.currency));
     }
 
     fn count_charge(&mut self, charge: &Charge) -> Result<(), Overflow> {
@@ -269,129 +232,6 @@ impl Settlement {
     fn begin_closing(&mut self, period: Month, watermarks: &Watermarks) -> PeriodChange {
         self.settled = self.settled.merged(watermarks);
         self.periods.begin_closing(period, &self.settled)
-    }
-
-    /// Reads a control event, answers it if it can be answered at once, and
-    /// says what it needs otherwise.
-    pub fn read(&self, record: ControlRecord<'_>) -> Pending {
-        let row = ControlRow {
-            offset: record.offset,
-            recorded_us: record.recorded_us,
-            source: None,
-            id: None,
-            kind: "unknown",
-            answer: Answer::Malformed,
-            message: String::new(),
-            key: record.key.map(<[u8]>::to_vec),
-            raw: record.value.to_vec(),
-        };
-        let answered = |row: ControlRow, identity| Pending { row, act: None, identity, need: Need::Nothing };
-        let source = match check_source(record.key) {
-            Ok(source) => source,
-            Err(refusal) => return answered(ControlRow { message: refusal.detail, ..row }, None),
-        };
-        let row = ControlRow { source: Some(source.to_owned()), ..row };
-        let event = match proto::ControlEvent::decode(record.value) {
-            Ok(event) => event,
-            Err(error) => {
-                return answered(
-                    ControlRow { message: format!("the value is not a control event: {error}"), ..row },
-                    None,
-                );
-            }
-        };
-        if !is_plain_text(event.id.as_bytes()) {
-            let message = "id must be 1 to 256 bytes of printable text".to_owned();
-            return answered(ControlRow { message, ..row }, None);
-        }
-        let kind = kind_of(&event);
-        let row = ControlRow { id: Some(event.id.clone()), kind, ..row };
-        let (identity, print) = remembered_by(source, &event, record.value);
-        if let Some(seen) = self.seen.get(&identity) {
-            let (answer, message) = if seen.fingerprint == print {
-                (
-                    Answer::Duplicate,
-                    format!("the same as control event {}, which was {}", seen.offset, seen.answer.name()),
-                )
-            } else {
-                (
-                    Answer::Conflict,
-                    format!("control event {} has this id and other content; send it with a new id", seen.offset),
-                )
-            };
-            return answered(ControlRow { answer, message, ..row }, None);
-        }
-        let read = if control::is_whole(&event, record.value) {
-            control::from_proto(&event)
-        } else {
-            Err("the event has a field that these rules do not know, one twice, or one without a value".to_owned())
-        };
-        let act = match read.and_then(|act| self.permitted(act, record.recorded_us)) {
-            Ok(act) => act,
-            Err(problem) => {
-                return answered(
-                    ControlRow { answer: Answer::Refused, message: problem, ..row },
-                    Some((identity, print)),
-                );
-            }
-        };
-        let need = self.need(&act);
-        Pending { row, act: Some(act), identity: Some((identity, print)), need }
-    }
-
-    /// The act, unless the state of the months stands against it.
-    fn permitted(&self, act: Act, recorded_us: i64) -> Result<Act, String> {
-        match &act {
-            Act::Closing(period, _) => self.periods.check_closing(*period, recorded_us)?,
-            Act::Closed { period, .. } => self.periods.check_closed(*period, &self.unrated)?,
-            Act::Payment(order) => self.receivables.check_payment(order, &self.names, recorded_us)?,
-            Act::Credit(order) => self.receivables.check_credit(order, &self.names)?,
-            Act::WriteOff(order) => self.receivables.check_write_off(order, &self.names)?,
-            Act::Budget(order) => self.check_budget(order)?,
-            Act::Commitment(order) => self.check_commitment(order)?,
-            Act::Grant(order) => self.receivables.check_grant(order, self.periods.last_closed(), recorded_us)?,
-            Act::Correction(order) => self.check_correction(order)?,
-            Act::Exchange(order) => order.check_time(recorded_us)?,
-            Act::PriceBook(_) | Act::Settle(_) | Act::Waive(_) | Act::Terms(..) => {}
-        }
-        Ok(act)
-    }
-
-    fn need(&self, act: &Act) -> Need {
-        match act {
-            Act::Settle(watermarks) | Act::Closing(_, watermarks) => {
-                let to = self.settled.merged(watermarks);
-                let (from, apart) = (self.settled.clone(), self.books.apart().clone());
-                if to == from { Need::Nothing } else { Need::Usage { from, to, apart } }
-            }
-            Act::PriceBook(book) => {
-                if self.last_hour.is_none_or(|last| last < book.effective_from) {
-                    return Need::Nothing;
-                }
-                match self.served_by(book) {
-                    Some(served) => Need::ChargesAndServed(self.charges_of(book), served),
-                    None => Need::Charges(self.charges_of(book)),
-                }
-            }
-            Act::Waive(waive) => Need::Charges(ChargeFilter::Unrated(waive.clone())),
-            Act::Correction(order) => Need::Row(order.place),
-            Act::Closed { .. }
-            | Act::Terms(..)
-            | Act::Payment(_)
-            | Act::Credit(_)
-            | Act::Budget(_)
-            | Act::Commitment(_)
-            | Act::Grant(_)
-            | Act::WriteOff(_)
-            | Act::Exchange(_) => Need::Nothing,
-        }
-    }
-
-    /// The charges that a book can move which is yet to be put in force.
-    fn charges_of(&self, book: &PriceBook) -> ChargeFilter {
-        let from = book.effective_from;
-        let until = self.books.next_change(&book.currency, from);
-        ChargeFilter::Hours { currency: book.currency.clone(), from, until }
     }
 
     /// Refuses a pending event for a reason that only the shell can see, such
@@ -447,6 +287,17 @@ impl Settlement {
                 Act::Grant(order) => self.grant(&order, &mut outcome).map(without_charges),
                 Act::WriteOff(order) => self.write_off(&order, &mut outcome).map(without_charges),
                 Act::Exchange(order) => self.exchange(&order, &mut outcome).map(without_charges),
+                Act::Dispute(order) => match self.disputed(&order, offset) {
+                    Ok(dispute) => self.open_dispute(dispute, &order.reason, &mut outcome).map(without_charges),
+                    Err(problem) => return Ok(self.refuse(pending, problem)),
+                },
+                Act::Resolution(order) => self.resolve_dispute(&order, &mut outcome).map(without_charges),
+                Act::Currency(order) => {
+                    self.set_currency(&order);
+                    let message = order.in_words();
+                    outcome.currency = Some(order);
+                    Ok(without_charges(message))
+                }
                 Act::Budget(order) => {
                     let message = order.in_words();
                     outcome.budget = Some((self.set_budget(offset, &order), order));
@@ -483,6 +334,10 @@ impl Settlement {
     fn problem_with(&mut self, pending: &Pending, supply: &Supply) -> Option<String> {
         match (&pending.act, supply) {
             (Some(Act::Correction(order)), Supply::Row(row)) => self.check_corrected(order, row.as_deref()).err(),
+            (Some(Act::Currency(order)), Supply::Charges(charges)) => {
+                let charges = net(charges).map_err(|error| error.to_string());
+                charges.and_then(|charges| self.currencies.check_charges(order, &charges)).err()
+            }
             _ => None,
         }
     }
@@ -510,7 +365,7 @@ impl Settlement {
         for (side, cells) in [(Side::Customer, &usage.customers), (Side::Provider, &usage.providers)] {
             for cell in cells {
                 let period = self.periods.of_usage(cell.hour);
-                charge_cell(side, &renamed(cell, &translate), period, &mut rater, &mut charges)?;
+                charge_cell(side, &renamed(cell, &translate), period, &self.currencies, &mut rater, &mut charges)?;
             }
         }
         Ok((format!("settled {} usage rows", usage.rows), charges))
@@ -551,31 +406,4 @@ type Done = (String, Vec<Charge>);
 
 fn without_charges(message: String) -> Done {
     (message, Vec::new())
-}
-
-/// The hash and the fingerprint under which an event's answer is remembered.
-fn remembered_by(source: &str, event: &proto::ControlEvent, value: &[u8]) -> (u128, u64) {
-    let identity = identity_hash(source.as_bytes(), event.id.as_bytes());
-    (identity, fingerprint(&content_hash(source.as_bytes(), value)))
-}
-
-fn kind_of(event: &proto::ControlEvent) -> &'static str {
-    use proto::control_event::Act as Wire;
-    match event.act {
-        Some(Wire::PriceBook(_)) => "price_book",
-        Some(Wire::Settle(_)) => "settle",
-        Some(Wire::Waive(_)) => "waive",
-        Some(Wire::Closing(_)) => "closing",
-        Some(Wire::Closed(_)) => "closed",
-        Some(Wire::Terms(_)) => "terms",
-        Some(Wire::Payment(_)) => "payment",
-        Some(Wire::Credit(_)) => "credit",
-        Some(Wire::Budget(_)) => "budget",
-        Some(Wire::Correction(_)) => "correction",
-        Some(Wire::Commitment(_)) => "commitment",
-        Some(Wire::Grant(_)) => "grant",
-        Some(Wire::WriteOff(_)) => "write_off",
-        Some(Wire::Exchange(_)) => "exchange",
-        None => "unknown",
-    }
 }

@@ -6,9 +6,10 @@ use stempoint_core::budget::Alert;
 use stempoint_core::charge::{Charge, ChargeKey, PriceId, Side, State};
 use stempoint_core::commitment::TrueUp;
 use stempoint_core::correction::{Correction, Metered, UsagePlace};
+use stempoint_core::dispute::{Dispute, DisputeChange};
 use stempoint_core::names::{Name, Names};
 use stempoint_core::payables::ProviderStatement;
-use stempoint_core::posting::Account;
+use stempoint_core::posting::{Account, RoundingKey};
 use stempoint_core::receivables::{Allocation, Document, Payment};
 use stempoint_core::settlement::{Answer, ChargeFilter, ControlRecord, Need, Outcome, Settlement, Supply};
 use stempoint_core::usage::{Dimensions, Served, ServedCell, ServedFilter, Usage, UsageCell};
@@ -18,6 +19,7 @@ use stempoint_schemas::time::{Hour, Month};
 
 use crate::agreed::TrueUpRow;
 use crate::corrected::stored;
+use crate::currencies::{holder, of_holder};
 use crate::model::{Rated, StatedRow};
 use crate::scenario::{Place, Row, named_of};
 use crate::watched::AlertRow;
@@ -48,10 +50,17 @@ pub struct Books {
     /// Corrections: where the event stands, the control event, and what is
     /// charged since.
     corrections: Vec<(UsagePlace, u64, Option<Metered>)>,
-    /// Providers' statements, with the provider and the currency of each.
-    statements: Vec<(String, String, ProviderStatement)>,
+    /// Providers' statements, with the provider and the currency of each, and
+    /// steps of disputes.
+    payables: Vec<Payable>,
     /// The texts that the receivables have.
     stored_names: Names,
+}
+
+/// A row of statements or of disputes.
+enum Payable {
+    Statement(String, String, ProviderStatement),
+    Dispute(DisputeChange),
 }
 
 type Changes = (Vec<Document>, Option<Payment>, Vec<Allocation>);
@@ -77,6 +86,18 @@ fn moved((documents, payment, allocations): &Changes, from: &Names, to: &mut Nam
     });
     let allocations = allocations.collect();
     (documents, payment, allocations)
+}
+
+/// The same with names of another state. What is read back of a step that
+/// resolves says no more than how much was accepted.
+fn disputed(change: &DisputeChange, from: &Names, to: &mut Names) -> DisputeChange {
+    let mut name = |name: Name| to.intern_some(from.text(name));
+    let DisputeChange { dispute, amount, .. } = change;
+    let Dimensions { model, gpu, region } = dispute.line.dimensions;
+    let dimensions = Dimensions { model: name(model), gpu: name(gpu), region: name(region) };
+    let line = RoundingKey { party: name(dispute.line.party), dimensions, ..dispute.line };
+    let dispute = Dispute { currency: name(dispute.currency), line, amount: *amount, ..dispute.clone() };
+    DisputeChange { dispute, ..change.clone() }
 }
 
 /// The same with names of another state.
@@ -111,7 +132,7 @@ impl Books {
             true_ups: Vec::new(),
             alerts: Vec::new(),
             corrections: Vec::new(),
-            statements: Vec::new(),
+            payables: Vec::new(),
             stored_names: Names::default(),
         }
     }
@@ -151,7 +172,6 @@ impl Books {
 
     fn usage(&self, from: u64, to: u64, apart: &BTreeSet<String>) -> Usage {
         let mut usage = Usage::default();
-        let currency = usage.names.intern("USD");
         for row in &self.rows[from as usize..to as usize] {
             let dimensions = dimensions(row, &mut usage.names);
             let customer = row.place(Side::Customer, Meter::Requests).1;
@@ -159,7 +179,6 @@ impl Books {
             for side in [Side::Customer, Side::Provider] {
                 let cell = UsageCell {
                     party: usage.names.intern(&row.place(side, Meter::Requests).1),
-                    currency,
                     customer: if side == Side::Customer { Name::NONE } else { served_apart },
                     dimensions,
                     hour: row.hour(),
@@ -194,10 +213,16 @@ impl Books {
     fn charges_for(&mut self, filter: &ChargeFilter) -> Vec<Charge> {
         let meant = |(place, (hour, period), rated, _): &&StoredCharge| match filter {
             ChargeFilter::Hours { currency, from, until } => {
-                currency == "USD"
+                currency == of_holder(&place.1).1
                     && *hour >= from.0
                     && until.is_none_or(|until| *hour < until.0)
                     && *rated != Rated::Waived
+            }
+            ChargeFilter::Used { customer, from } => {
+                let party = of_holder(&place.1).0;
+                place.0 == Side::Customer
+                    && *hour >= from.0
+                    && customer.as_deref().is_none_or(|customer| customer == party)
             }
             ChargeFilter::Unrated(waive) => {
                 *rated == Rated::Unrated
@@ -213,9 +238,10 @@ impl Books {
     fn store(&mut self, outcome: &Outcome) {
         let names = self.settlement.names();
         let text = |name: Name| names.text(name).unwrap_or_default().to_owned();
+        let account_of = |party: Name, currency: Name| holder(&text(party), text(currency) == "EUR");
         for Charge { key, state, quantity } in &outcome.charges {
             let named = text(if key.dimensions.gpu.is_none() { key.dimensions.model } else { key.dimensions.gpu });
-            let place = (key.side, text(key.party), key.meter, named, text(key.dimensions.region));
+            let place = (key.side, account_of(key.party, key.currency), key.meter, named, text(key.dimensions.region));
             let rated = match state {
                 State::Charged(price) => Rated::At(price.book as usize, price.position as usize),
                 State::Unrated => Rated::Unrated,
@@ -237,9 +263,11 @@ impl Books {
             self.true_ups.push(row);
         }
         for statement in &outcome.statements {
-            assert_eq!(text(statement.currency), "USD");
             let (provider, currency) = (text(statement.provider), text(statement.currency));
-            self.statements.push((provider, currency, statement.clone()));
+            self.payables.push(Payable::Statement(provider, currency, statement.clone()));
+        }
+        if let Some(change) = &outcome.dispute {
+            self.payables.push(Payable::Dispute(disputed(change, names, &mut self.stored_names)));
         }
         for alert in &outcome.alerts {
             self.alerts.push((outcome.control.offset, text(alert.customer), alert.clone()));
@@ -250,7 +278,7 @@ impl Books {
                 if let (Account::CustomerReceivable(name), Some(_), None) =
                     (posting.account, entry.price, posting.quantity)
                 {
-                    self.adjustments.push((text(name), entry.period.unwrap(), posting.amount));
+                    self.adjustments.push((account_of(name, entry.asset), entry.period.unwrap(), posting.amount));
                 }
                 let account = match posting.account {
                     Account::CustomerReceivable(name) => format!("{}/receivable", text(name)),
@@ -260,6 +288,7 @@ impl Books {
                     Account::CustomerCredit(name) => format!("{}/credit", text(name)),
                     Account::PlatformTax => "platform/tax".to_owned(),
                     Account::CustomerPrepaid(name) => format!("{}/prepaid", text(name)),
+                    Account::CustomerDisputed(name) => format!("{}/disputed", text(name)),
                     Account::PlatformPromotions => "platform/promotions".to_owned(),
                     Account::PlatformBreakage => "platform/breakage".to_owned(),
                     Account::PlatformBadDebt => "platform/bad_debt".to_owned(),
@@ -294,14 +323,10 @@ impl Books {
             }
             for (customer, period, amount) in &self.adjustments {
                 let names = settlement.names_mut();
-                let holder = (names.intern(customer), names.intern("USD"));
+                let (customer, currency) = of_holder(customer);
+                let holder = (names.intern(customer), names.intern(currency));
                 settlement.restore_adjustment(holder, *period, *amount).unwrap();
             }
-        }
-        for (provider, currency, statement) in &self.statements {
-            let names = settlement.names_mut();
-            let (provider, currency) = (names.intern(provider), names.intern(currency));
-            settlement.restore_statement(&ProviderStatement { provider, currency, ..statement.clone() }).unwrap();
         }
         for changes in &self.receivables {
             let (documents, payment, allocations) = moved(changes, &self.stored_names, settlement.names_mut());
@@ -313,6 +338,20 @@ impl Books {
             }
             for allocation in &allocations {
                 settlement.restore_allocation(allocation).unwrap();
+            }
+        }
+        for payable in &self.payables {
+            match payable {
+                Payable::Statement(provider, currency, statement) => {
+                    let names = settlement.names_mut();
+                    let (provider, currency) = (names.intern(provider), names.intern(currency));
+                    let statement = ProviderStatement { provider, currency, ..statement.clone() };
+                    settlement.restore_statement(&statement).unwrap();
+                }
+                Payable::Dispute(change) => {
+                    let change = disputed(change, &self.stored_names, settlement.names_mut());
+                    settlement.restore_dispute(&change).unwrap();
+                }
             }
         }
         for (place, at, put) in &self.corrections {
@@ -339,17 +378,21 @@ impl Books {
     pub fn issued(&self) -> Vec<(String, String, i128)> {
         let documents = self.receivables.iter().flat_map(|(documents, ..)| documents);
         let text = |name: Name| self.stored_names.text(name).unwrap_or_default().to_owned();
-        documents.map(|document| (document.number.clone(), text(document.customer), document.total.pico())).collect()
+        let account_of = |document: &Document| holder(&text(document.customer), text(document.currency) == "EUR");
+        documents.map(|document| (document.number.clone(), account_of(document), document.total.pico())).collect()
     }
 
     /// Number, provider, month, earnings and what is to be paid of every
     /// statement, in order.
     pub fn stated(&self) -> Vec<StatedRow> {
-        let row = |(provider, _, statement): &(String, String, ProviderStatement)| {
-            let ProviderStatement { number, period, earned, total, .. } = statement;
-            (number.clone(), provider.clone(), *period, earned.pico(), total.pico())
+        let row = |payable: &Payable| match payable {
+            Payable::Statement(provider, currency, ProviderStatement { number, period, earned, total, .. }) => {
+                let account = holder(provider, currency == "EUR");
+                Some((number.clone(), account, *period, earned.pico(), total.pico()))
+            }
+            Payable::Dispute(_) => None,
         };
-        self.statements.iter().map(row).collect()
+        self.payables.iter().filter_map(row).collect()
     }
 
     /// The charges added up; what cancels out is left out.
@@ -378,7 +421,8 @@ pub fn restored((place, (hour, period), rated, quantity): &StoredCharge, names: 
     if !region.is_empty() {
         dimensions.region = names.intern(region);
     }
-    let (party, currency) = (names.intern(party), names.intern("USD"));
+    let (party, currency) = of_holder(party);
+    let (party, currency) = (names.intern(party), names.intern(currency));
     let (hour, period) = (Hour(*hour), *period);
     let state = match *rated {
         Rated::At(book, position) => State::Charged(PriceId { book: book as u32, position: position as u32 }),

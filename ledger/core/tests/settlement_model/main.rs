@@ -7,13 +7,15 @@
 //! closed months that never change, invoices without gaps that are paid as they
 //! say, terms of commitments that are made up for once, events that are taken
 //! back once, thresholds that are crossed once, debts that are given up and put
-//! back, currencies that never mix, statements that lose nothing to rounding,
+//! back, lines that are disputed once, currencies that never mix, customers that are rated in one at a time, statements that lose nothing to rounding,
 //! answers to repeats and conflicts, and the same books after a restart.
 
 mod adjustments;
 mod agreed;
 mod books;
 mod corrected;
+mod currencies;
+mod disputed;
 mod granted;
 mod model;
 mod owed;
@@ -35,6 +37,8 @@ use stempoint_schemas::watermark::Watermarks;
 
 use books::Books;
 use corrected::corrected_step;
+use currencies::rated_step;
+use disputed::disputed_step;
 use model::Model;
 use owed::CENT;
 use scenario::{
@@ -138,10 +142,16 @@ fn play(steps: &[Step]) -> (Books, Model) {
             Step::Budget(customer, name, spec) => {
                 let order = watched::order(*customer, *name, spec.as_ref());
                 let offset = books.controls.len() as u64;
-                let is_done = model.watched.set(*customer, *name, spec.as_ref(), offset);
+                let is_reachable = spec
+                    .as_ref()
+                    .is_none_or(|spec| spec.meter.is_some() || !model.currencies.is_euro(*customer, month(spec.from)));
+                let is_done = is_reachable && model.watched.set(*customer, *name, spec.as_ref(), offset);
                 let answer = if is_done { Answer::Applied } else { Answer::Refused };
                 assert_eq!(books.handle(&encoded(&id, &Act::Budget(order))), answer);
             }
+            Step::Currency(spec) => currencies::change(&mut books, &mut model, spec),
+            Step::Dispute(spec) => disputed::dispute(&mut books, &mut model, spec),
+            Step::Resolve(spec) => disputed::resolve(&mut books, &mut model, spec),
             Step::Correct(spec) => corrected::correct(&mut books, &mut model, spec),
             Step::Refused => {
                 let event = stempoint_schemas::proto::ControlEvent { id, act: None };
@@ -320,6 +330,22 @@ proptest! {
     /// The same of histories in which most steps are about money.
     #[test]
     fn what_customers_owe_agrees_with_the_slow_model(spec in dear_book(), steps in prop::collection::vec(owed_step(), 5..40)) {
+        let steps: Vec<Step> = std::iter::once(Step::Book(spec)).chain(steps).collect();
+        play(&steps);
+    }
+
+    /// The same of histories in which customers are rated in two currencies.
+    #[test]
+    fn currencies_agree_with_the_slow_model(specs in (dear_book(), dear_book()), steps in prop::collection::vec(rated_step(), 5..40)) {
+        let (dollars, mut euros) = specs;
+        euros.euro = true;
+        let steps: Vec<Step> = [dollars, euros].into_iter().map(Step::Book).chain(steps).collect();
+        play(&steps);
+    }
+
+    /// The same of histories in which most steps are about disputes.
+    #[test]
+    fn disputes_agree_with_the_slow_model(spec in dear_book(), steps in prop::collection::vec(disputed_step(), 5..40)) {
         let steps: Vec<Step> = std::iter::once(Step::Book(spec)).chain(steps).collect();
         play(&steps);
     }

@@ -5,11 +5,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use stempoint_core::charge::Side;
 use stempoint_schemas::meter::Meter;
-use stempoint_schemas::time::Month;
+use stempoint_schemas::time::{Hour, Month};
 
 use crate::adjustments::{Adjustments, UsedKey};
 use crate::agreed::{Agreed, TrueUpRow};
 use crate::corrected::Sent;
+use crate::currencies::{self, Currencies, of_holder};
+use crate::disputed::Contested;
 use crate::owed::{self, Owed};
 use crate::scenario::{BookSpec, Place, PriceSpec, Row};
 use crate::watched::{Totals, Watched};
@@ -55,22 +57,34 @@ pub struct Model {
     /// What charge models added so far.
     adjustments: Adjustments,
     pub watched: Watched,
+    pub currencies: Currencies,
     /// The providers' statements, in order.
     pub stated: Vec<StatedRow>,
     /// What each provider earned in closed months, and what of it was stated
     /// to be paid.
     earnings: BTreeMap<String, (i128, i128)>,
+    pub disputes: Vec<Contested>,
+    /// What each provider was given in disputes, and whether a statement must
+    /// say so yet.
+    given: BTreeMap<String, (i128, bool)>,
 }
 
 /// Number, provider, month, earnings and what is to be paid of a statement.
 pub type StatedRow = (String, String, Month, i128, i128);
 
 impl Model {
-    fn rate(books: &[BookSpec], row: &Row, meter: usize) -> Rated {
+    /// Where a row counts: its party by the name of its account.
+    fn place(&self, row: &Row, side: Side, meter: usize) -> Place {
+        let mut place = row.place(side, Meter::ALL[meter]);
+        place.1 = currencies::holder(&place.1, self.currencies.is_euro(row.customer, row.hour().month()));
+        place
+    }
+
+    fn rate(books: &[BookSpec], row: &Row, meter: usize, is_euro: bool) -> Rated {
         let mut holds: Option<usize> = None;
         for (index, book) in books.iter().enumerate() {
             let later = holds.is_none_or(|best| books[best].hour <= book.hour);
-            if !book.euro && book.hour <= row.hour && later {
+            if book.euro == is_euro && book.hour <= row.hour && later {
                 holds = Some(index);
             }
         }
@@ -86,9 +100,10 @@ impl Model {
     }
 
     pub fn rate_all(&mut self) {
-        let Model { items, fixed, books, last_closed, .. } = self;
+        let Model { items, fixed, books, last_closed, currencies, .. } = self;
         for item in items.iter_mut() {
-            let rated = Model::rate(books, &item.row, item.meter);
+            let is_euro = currencies.is_euro(item.row.customer, item.row.hour().month());
+            let rated = Model::rate(books, &item.row, item.meter, is_euro);
             if item.rated == Rated::Waived || rated == item.rated {
                 continue;
             }
@@ -109,7 +124,7 @@ impl Model {
         let mut used: BTreeMap<UsedKey, BTreeMap<Month, i128>> = BTreeMap::new();
         for item in self.items.iter().chain(&self.fixed) {
             let Rated::At(book, position) = item.rated else { continue };
-            let customer = item.row.place(Side::Customer, Meter::ALL[item.meter]).1;
+            let customer = self.place(&item.row, Side::Customer, item.meter).1;
             let sign = if item.negative { -1 } else { 1 };
             let key = (customer, book, position, item.row.hour().month());
             let by_period = used.entry(key).or_default();
@@ -132,7 +147,8 @@ impl Model {
     fn add(&mut self, row: &Row, period: Month, origin: usize) {
         for (meter, quantity) in row.quantities().into_iter().enumerate() {
             if quantity != 0 {
-                let rated = Model::rate(&self.books, row, meter);
+                let is_euro = self.currencies.is_euro(row.customer, row.hour().month());
+                let rated = Model::rate(&self.books, row, meter, is_euro);
                 self.items.push(Item { row: row.clone(), meter, rated, period, negative: false, origin });
             }
         }
@@ -196,12 +212,25 @@ impl Model {
         for item in self.items.iter().chain(&self.fixed) {
             let quantity = item.row.quantities()[item.meter] * if item.negative { -1 } else { 1 };
             for side in [Side::Customer, Side::Provider] {
-                let place = item.row.place(side, Meter::ALL[item.meter]);
+                let place = self.place(&item.row, side, item.meter);
                 *sums.entry((place, (item.row.hour().0, item.period), item.rated)).or_insert(0) += quantity;
             }
         }
         sums.retain(|_, quantity| *quantity != 0);
         sums
+    }
+
+    /// Which customers are charged for use since a month began, and in which
+    /// months.
+    pub fn used_since(&self, from: Month) -> BTreeSet<(u8, Month)> {
+        let charges = self.charges();
+        let used =
+            charges.keys().filter(|((side, ..), (hour, _), _)| *side == Side::Customer && Hour(*hour).month() >= from);
+        used.map(|((_, party, ..), (hour, _), _)| {
+            let number = of_holder(party).0.trim_start_matches("customer-").parse().unwrap();
+            (number, Hour(*hour).month())
+        })
+        .collect()
     }
 
     /// Invoices a month and those before it that never were: month by month,
@@ -213,7 +242,10 @@ impl Model {
             let mut lacking: BTreeMap<String, TrueUpRow> =
                 self.agreed.lacking(of, &billed).into_iter().map(|row| (row.0.clone(), row)).collect();
             let used = billed.keys().filter(|(period, _)| *period == of).map(|(_, customer)| customer.clone());
-            for customer in used.chain(lacking.keys().cloned()).collect::<BTreeSet<_>>() {
+            let holders: BTreeSet<String> = used.chain(lacking.keys().cloned()).collect();
+            let mut holders: Vec<String> = holders.into_iter().collect();
+            holders.sort_by(|one, other| of_holder(one).cmp(&of_holder(other)));
+            for customer in holders {
                 let used = billed.get(&(of, customer.clone())).copied().unwrap_or(0);
                 let row = lacking.remove(&customer);
                 let more = row.as_ref().map_or(0, |row| row.3 - row.4);
@@ -253,10 +285,17 @@ impl Model {
     /// States what providers earned in a month and those before it that were
     /// never closed: what is paid so far is what was earned so far, in cents.
     fn state(&mut self, month: Month) {
-        for ((of, provider), amount) in self.linear(Side::Provider) {
-            if amount == 0 || of > month || self.last_closed.is_some_and(|last| of <= last) {
-                continue;
+        let mut rows = self.linear(Side::Provider);
+        rows.retain(|(of, _), amount| *amount != 0 && *of <= month && self.last_closed.is_none_or(|last| *of > last));
+        for (provider, (_, is_new)) in &mut self.given {
+            let is_stated = rows.keys().any(|(_, other)| other == provider);
+            if std::mem::take(is_new) && !is_stated {
+                rows.insert((month, provider.clone()), 0);
             }
+        }
+        let mut rows: Vec<_> = rows.into_iter().collect();
+        rows.sort_by(|((one, of), _), ((other, than), _)| (one, of_holder(of)).cmp(&(other, of_holder(than))));
+        for ((of, provider), amount) in rows {
             let entity = self.owed.terms_of(&provider).0;
             let number = self.stated.iter().filter(|row| row.0.starts_with(&format!("{entity}-S-"))).count() + 1;
             let (earned, paid) = self.earnings.entry(provider.clone()).or_default();
@@ -267,6 +306,34 @@ impl Model {
         }
     }
 
+    /// The lines of a party's month that come to something: what each is of,
+    /// the price row, and the exact amount.
+    pub fn lines(&self, side: Side, party: &str, period: Month) -> Vec<(Place, (usize, usize), i128)> {
+        let mut sums: BTreeMap<(Place, usize, usize), i128> = BTreeMap::new();
+        for ((place, (_, month), rated), quantity) in self.charges() {
+            if let (true, Rated::At(book, position)) = ((place.0, &*place.1, month) == (side, party, period), rated) {
+                *sums.entry((place, book, position)).or_default() += quantity;
+            }
+        }
+        let amount = |book, position, quantity| {
+            let part = if side == Side::Customer { 100 } else { self.share(book, position) };
+            self.price(book, position, part, quantity)
+        };
+        let lines = sums
+            .into_iter()
+            .map(|((place, book, position), quantity)| (place, (book, position), amount(book, position, quantity)));
+        lines.filter(|(.., amount)| *amount != 0).collect()
+    }
+
+    /// Gives a provider what it asked for.
+    pub fn give(&mut self, provider: &str, amount: i128) {
+        self.owed.give(provider, amount);
+        let (given, is_new) = self.given.entry(provider.to_owned()).or_default();
+        *given += amount;
+        *is_new |= amount != 0;
+        self.earnings.entry(provider.to_owned()).or_default().0 += amount;
+    }
+
     /// Looks at all budgets after a control event.
     pub fn look(&mut self, offset: u64) {
         let mut totals = Totals::new();
@@ -275,7 +342,8 @@ impl Model {
         }
         for ((place, (_, month), rated), quantity) in self.charges() {
             if let (Side::Customer, Rated::At(..)) = (place.0, rated) {
-                *totals.entry((month, place.1, Some(place.2.index()))).or_default() += quantity;
+                *totals.entry((month, of_holder(&place.1).0.to_owned(), Some(place.2.index()))).or_default() +=
+                    quantity;
             }
         }
         self.watched.look(&totals, self.last_closed, offset);
@@ -293,28 +361,30 @@ impl Model {
             *keys.entry((place, month, book, position)).or_default() += quantity;
         }
         let mut balances = BTreeMap::new();
-        let mut add = |account: String, amount: i128| {
-            *balances.entry(account).or_insert(0) += amount;
-            *balances.entry("platform/rounding".to_owned()).or_insert(0) -= amount;
+        let mut add = |book: usize, account: &str, amount: i128| {
+            let is_euro = self.books[book].euro;
+            *balances.entry(currencies::holder(account, is_euro)).or_insert(0) += amount;
+            *balances.entry(currencies::holder("platform/rounding", is_euro)).or_insert(0) -= amount;
         };
         for ((place, _, book, position), quantity) in keys {
-            let (side, party) = (place.0, place.1);
+            let (side, party) = (place.0, of_holder(&place.1).0);
             match side {
-                Side::Customer => add(format!("{party}/receivable"), self.price(book, position, 100, quantity)),
+                Side::Customer => add(book, &format!("{party}/receivable"), self.price(book, position, 100, quantity)),
                 Side::Provider => {
                     let part = self.share(book, position);
-                    add(format!("{party}/payable"), -self.price(book, position, part, quantity));
+                    add(book, &format!("{party}/payable"), -self.price(book, position, part, quantity));
                 }
             }
         }
         for ((_, book, position), quantity) in totals {
             let part = 100 - self.share(book, position);
-            add("platform/revenue".to_owned(), -self.price(book, position, part, quantity));
+            add(book, "platform/revenue", -self.price(book, position, part, quantity));
         }
         // What charge models add is between the customer and the platform.
         for ((_, customer), amount) in &self.adjustments.posted {
             *balances.entry(format!("{customer}/receivable")).or_default() += amount;
-            *balances.entry("platform/revenue".to_owned()).or_default() -= amount;
+            let is_euro = of_holder(customer).1 == "EUR";
+            *balances.entry(currencies::holder("platform/revenue", is_euro)).or_default() -= amount;
         }
         // Once a month is closed, what is open of its invoice stands there instead.
         for ((month, customer), amount) in self.billed() {
@@ -323,6 +393,9 @@ impl Model {
             }
         }
         self.owed.add_to(&mut balances);
+        for (provider, (given, _)) in &self.given {
+            *balances.entry(format!("{provider}/payable")).or_default() -= given;
+        }
         balances.retain(|_, amount| *amount != 0);
         balances
     }

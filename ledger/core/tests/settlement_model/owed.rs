@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use stempoint_schemas::time::Month;
 
+use crate::currencies::{holder, of_holder};
 use crate::granted::Grants;
 
 /// One cent in 10^-12.
@@ -15,11 +16,13 @@ pub const CENT: i128 = 10_000_000_000;
 pub struct Owing {
     pub number: String,
     pub customer: String,
+    pub period: Month,
     pub total: i128,
     pub open: i128,
     tax: i128,
     credited: i128,
     given_up: i128,
+    disputed: i128,
 }
 
 /// All of it; amounts in 10^-12.
@@ -32,14 +35,12 @@ pub struct Owed {
     pub issued: Vec<(String, String, i128)>,
     numbers: BTreeMap<String, u32>,
     pots: BTreeMap<String, i128>,
-    tax: i128,
-    rounding: i128,
-    refunds: i128,
-    /// What commitments lacked.
-    agreed: i128,
+    /// What was posted on the platform's accounts, by their names.
+    platform: BTreeMap<String, i128>,
     pub grants: Grants,
     bank: i128,
-    bad_debt: i128,
+    /// What is set aside of each customer's invoices.
+    aside: BTreeMap<String, i128>,
     /// What exchanges did to each account.
     exchanged: BTreeMap<String, i128>,
 }
@@ -56,8 +57,14 @@ pub fn in_cents(amount: i128) -> i128 {
 
 impl Owed {
     pub fn terms_of(&self, customer: &str) -> (String, i128) {
-        let own = self.terms.get(&Some(customer.to_owned()));
+        let own = self.terms.get(&Some(of_holder(customer).0.to_owned()));
         own.or_else(|| self.terms.get(&None)).cloned().unwrap_or_else(|| ("INV".to_owned(), 0))
+    }
+
+    /// Posts on an account of the platform in the currency of a party's account.
+    fn post(&mut self, of: &str, account: &str, amount: i128) {
+        let account = holder(account, of_holder(of).1 == "EUR");
+        *self.platform.entry(account).or_default() += amount;
     }
 
     fn number(&mut self, entity: &str) -> String {
@@ -74,9 +81,9 @@ impl Owed {
         let net = round(subtotal, CENT) * CENT;
         let tax = round(subtotal * per_cent, 100 * CENT) * CENT;
         let total = net + tax;
-        self.rounding += subtotal - net;
-        self.agreed += lacking;
-        self.tax -= tax;
+        self.post(customer, "platform/rounding", subtotal - net);
+        self.post(customer, "platform/revenue", -lacking);
+        self.post(customer, "platform/tax", -tax);
         if total == 0 {
             return None;
         }
@@ -84,8 +91,17 @@ impl Owed {
         self.issued.push((number.clone(), customer.to_owned(), total));
         if total > 0 {
             let open = total - self.grants.pay(customer, period, total);
-            let customer = customer.to_owned();
-            self.invoices.push(Owing { number: number.clone(), customer, total, open, tax, credited: 0, given_up: 0 });
+            self.invoices.push(Owing {
+                number: number.clone(),
+                customer: customer.to_owned(),
+                period,
+                total,
+                open,
+                tax,
+                credited: 0,
+                given_up: 0,
+                disputed: 0,
+            });
         } else {
             *self.pots.entry(customer.to_owned()).or_default() -= total;
         }
@@ -102,7 +118,7 @@ impl Owed {
     /// What can still be taken back of an invoice.
     pub fn left(&self, number: &str) -> i128 {
         let found = self.invoices.iter().find(|invoice| invoice.number == number);
-        found.map_or(0, |invoice| invoice.total - invoice.credited - invoice.given_up)
+        found.map_or(0, |invoice| invoice.total - invoice.credited - invoice.given_up - invoice.disputed)
     }
 
     pub fn credit(&mut self, customer: &str, amount: i128, named: Option<&str>) {
@@ -113,8 +129,8 @@ impl Owed {
             invoice.credited += amount;
             entity = invoice.number.split('-').next().unwrap_or_default().to_owned();
         }
-        self.tax += tax;
-        self.refunds += amount - tax;
+        self.post(customer, "platform/tax", tax);
+        self.post(customer, "platform/refunds", amount - tax);
         let number = self.number(&entity);
         self.issued.push((number, customer.to_owned(), -amount));
         *self.pots.entry(customer.to_owned()).or_default() += amount;
@@ -132,10 +148,45 @@ impl Owed {
         let given_up = if is_put_back { -amount } else { amount };
         invoice.given_up += given_up;
         invoice.open -= given_up;
-        self.bad_debt += given_up;
         let customer = invoice.customer.clone();
+        self.post(&customer, "platform/bad_debt", given_up);
         self.empty(&customer, None);
         true
+    }
+
+    /// What a line of an invoice comes to with its tax.
+    pub fn with_tax(&self, number: &str, line: i128) -> i128 {
+        let invoice = self.invoices.iter().find(|invoice| invoice.number == number).unwrap();
+        round(invoice.total * line, (invoice.total - invoice.tax) * CENT) * CENT
+    }
+
+    /// Sets aside what is open of a disputed amount; gives how much that is.
+    pub fn dispute(&mut self, number: &str, amount: i128) -> i128 {
+        let invoice = self.invoices.iter_mut().find(|invoice| invoice.number == number).unwrap();
+        let aside = invoice.open.min(amount);
+        invoice.open -= aside;
+        invoice.disputed += amount;
+        *self.aside.entry(invoice.customer.clone()).or_default() += aside;
+        aside
+    }
+
+    /// Puts back what was set aside of a disputed amount, and takes back what
+    /// was accepted of it.
+    pub fn resolve(&mut self, number: &str, (amount, aside, accepted): (i128, i128, i128)) {
+        let invoice = self.invoices.iter_mut().find(|invoice| invoice.number == number).unwrap();
+        invoice.open += aside;
+        invoice.disputed -= amount;
+        let customer = invoice.customer.clone();
+        *self.aside.entry(customer.clone()).or_default() -= aside;
+        match accepted {
+            0 => self.empty(&customer, Some(number)),
+            accepted => self.credit(&customer, accepted, Some(number)),
+        }
+    }
+
+    /// What is given to a provider beyond what it earned.
+    pub fn give(&mut self, provider: &str, amount: i128) {
+        self.post(provider, "platform/refunds", amount);
     }
 
     /// One currency for the other; false where that may not be. The rate is in 10^-4.
@@ -179,19 +230,13 @@ impl Owed {
         for (customer, pot) in &self.pots {
             add(format!("{customer}/credit"), -pot);
         }
+        for (customer, aside) in &self.aside {
+            add(format!("{customer}/disputed"), *aside);
+        }
         self.grants.add_to(balances);
         let mut add = |account: String, amount: i128| *balances.entry(account).or_default() += amount;
-        for (account, amount) in [
-            ("platform/tax", self.tax),
-            ("platform/rounding", self.rounding),
-            ("platform/refunds", self.refunds),
-            ("platform/bad_debt", self.bad_debt),
-            ("platform/revenue", -self.agreed),
-            ("treasury/bank", self.bank),
-        ] {
-            add(account.to_owned(), amount);
-        }
-        for (account, amount) in &self.exchanged {
+        add("treasury/bank".to_owned(), self.bank);
+        for (account, amount) in self.platform.iter().chain(&self.exchanged) {
             add(account.clone(), *amount);
         }
     }

@@ -13,6 +13,8 @@ use stempoint_schemas::time::{Hour, Instant, Month};
 
 use crate::agreed::CommitSpec;
 use crate::corrected::{CorrectSpec, correct_step};
+use crate::currencies::{CurrencySpec, currency_step};
+use crate::disputed::{DisputeSpec, ResolveSpec, dispute_step, resolve_step};
 use crate::granted::GrantSpec;
 use crate::watched::BudgetSpec;
 
@@ -110,6 +112,12 @@ pub enum Step {
     Budget(u8, u8, Option<BudgetSpec>),
     /// A row is taken back or changed.
     Correct(CorrectSpec),
+    /// A customer, or all others, are rated in another currency.
+    Currency(CurrencySpec),
+    /// Somebody does not agree to a line.
+    Dispute(DisputeSpec),
+    /// A dispute is resolved.
+    Resolve(ResolveSpec),
     /// An event without an act, which is refused.
     Refused,
     Repeat(usize),
@@ -224,6 +232,9 @@ pub fn step() -> impl Strategy<Value = Step> {
         2 => (0..3_u8, prop::option::of(0..200_u32), prop::option::of(any::<usize>()))
             .prop_map(|(customer, cents, named)| Step::Credit(customer, cents, named)),
         1 => write_off_step(),
+        1 => currency_step(),
+        1 => dispute_step(),
+        1 => resolve_step(),
         1 => exchange_step(),
         2 => budget_step(),
         1 => commit_step(),

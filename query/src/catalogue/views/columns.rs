@@ -142,8 +142,12 @@ pub(super) const INVOICE_STATUS: Columns = &[
     ("paid", "What payments and grants settled of it."),
     ("credited", "What credit notes settled of it."),
     ("written_off", "What was given up of it as bad debt."),
+    ("disputed", "What is set aside of it until a dispute is resolved."),
     ("open", "What is still to be paid; 0 for a credit note."),
-    ("status", "finalized, paid, void where all of it was taken back, or written off; issued for a credit note."),
+    (
+        "status",
+        "finalized, paid, void where all of it was taken back, disputed or written off; issued for a credit note.",
+    ),
     ("issued_at", "When it was issued (UTC)."),
     ("due_at", "When it is to be paid (UTC); null for a credit note."),
 ];
@@ -162,4 +166,26 @@ pub(super) const GRANT_STATUS: Columns = &[
     ("used", "What of it paid invoices."),
     ("unused", "What of it did not."),
     ("state", "open, used, or expired once its last month was closed."),
+];
+
+pub(super) const DISPUTE_STATUS: Columns = &[
+    ("_offset", "Offset of the control event that opened it."),
+    ("name", "Its name, for example dispute-12."),
+    ("side", "customer, or provider, who asks for more."),
+    ("party", "The customer or the provider."),
+    ("document", "Number of the invoice or the statement."),
+    PERIOD,
+    CURRENCY,
+    METER,
+    MODEL,
+    GPU,
+    REGION,
+    PRICE,
+    ("reason", "Why it was opened, in words."),
+    ("amount", "How much is disputed, in the currency's unit; of an invoice with tax."),
+    ("set_aside", "What of the invoice is neither open nor paid until it is resolved."),
+    ("state", "open, accepted, partly accepted or rejected."),
+    ("accepted", "How much of it was accepted; null while it is open."),
+    ("answer", "Why, in words; null while it is open."),
+    ("credit_note", "Number of the credit note that takes back what was accepted; null where there is none."),
 ];

@@ -63,7 +63,7 @@ macro_rules! file {
 }
 
 /// The views that are queries, each after those that it reads.
-const VIEWS: [View; 17] = [
+const VIEWS: [View; 18] = [
     view(
         "shards",
         "One row per partition of the usage topic: up to where it is visible and settled, and its counts.",
@@ -165,6 +165,12 @@ const VIEWS: [View; 17] = [
         "One row per grant, with what of it is used, left or gone.",
         file!("18_grant_status.sql"),
         columns::GRANT_STATUS,
+    ),
+    view(
+        "dispute_status",
+        "One row per dispute of a line, with what became of it.",
+        file!("19_dispute_status.sql"),
+        columns::DISPUTE_STATUS,
     ),
 ];
 

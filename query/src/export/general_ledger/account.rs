@@ -45,10 +45,11 @@ const fn own(
     Kind { role, name, has_party: false, code, class, title }
 }
 
-const KINDS: [Kind; 15] = [
+const KINDS: [Kind; 16] = [
     own("treasury", "bank", "1000", ASSETS, "Bank"),
     own("treasury", "exchange", "1100", ASSETS, "Exchange"),
     of_party("customer", "receivable", "1200", ASSETS, "Receivable"),
+    of_party("customer", "disputed", "1250", ASSETS, "Disputed"),
     of_party("provider", "payable", "2000", LIABILITIES, "Payable"),
     of_party("customer", "credit", "2100", LIABILITIES, "Credit"),
     of_party("customer", "prepaid", "2150", LIABILITIES, "Prepaid"),
@@ -121,6 +122,7 @@ mod tests {
         let cases = [
             ("customer/acme-1/receivable", "1200", Some("acme-1"), "Assets:Receivable:P-acme-1"),
             ("customer/a/b/credit", "2100", Some("a/b"), "Liabilities:Credit:P-a-u2f-b"),
+            ("customer/acme-1/disputed", "1250", Some("acme-1"), "Assets:Disputed:P-acme-1"),
             ("customer/receivable", "3900", None, "Equity:Unclassified:P-customer-u2f-receivable"),
             ("platform/tax", "2200", None, "Liabilities:Tax"),
             ("platform/new", "3900", None, "Equity:Unclassified:P-platform-u2f-new"),

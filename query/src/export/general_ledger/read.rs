@@ -74,7 +74,8 @@ pub(super) async fn groups(session: &Session, period: Month) -> Result<Vec<Group
          UNION ALL SELECT payment AS number, 'payment' AS kind, customer AS party FROM payments \
          UNION ALL SELECT name AS number, 'grant' AS kind, customer AS party FROM grants \
          UNION ALL SELECT DISTINCT source AS number, 'write_off' AS kind, customer AS party FROM allocations \
-         WHERE source LIKE 'write-off-%'\
+         WHERE source LIKE 'write-off-%' \
+         UNION ALL SELECT name AS number, 'dispute' AS kind, party FROM disputes WHERE step = 'opened'\
          ) AS documents ON documents.number = journal.document \
          WHERE effective_at >= TIMESTAMP '{}' AND effective_at < TIMESTAMP '{}' \
          GROUP BY day, event, document, kind, party, account, asset \
