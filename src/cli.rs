@@ -126,6 +126,7 @@ and so on; docs/sql/README.md says how.")]
 Examples:
   stempoint rate --with next-year.toml --period 2023-11
   stempoint rate --with next-year.toml --period 2023-11 --by meter --version 42 --format csv
+  stempoint rate --with next-year.toml --period 2023-11 --by owner
 
 It rates the month's usage as if the book had been applied before the month was
 closed, and compares with what was posted: exact amounts, before tax. It settles and
@@ -381,6 +382,13 @@ pub enum PricesCommand {
     /// per unit.
     #[command(after_help = "Example:\n  stempoint prices models")]
     Models {
+        /// How to print the rows.
+        #[arg(long, value_enum, default_value = "table")]
+        format: RowFormat,
+    },
+    /// List what model owners and asset pools earn.
+    #[command(after_help = "Example:\n  stempoint prices shares")]
+    Shares {
         /// How to print the rows.
         #[arg(long, value_enum, default_value = "table")]
         format: RowFormat,

@@ -5,7 +5,7 @@ use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use prometheus::{Encoder, Histogram, HistogramOpts, IntGauge, IntGaugeVec, Opts, Registry, TextEncoder};
-use stempoint_core::settlement::Outcome;
+use stempoint_core::settlement::ControlRow;
 use stempoint_ingest::fold::FoldObserver;
 use stempoint_ingest::settlement::SettleObserver;
 use stempoint_schemas::commit::Commit;
@@ -128,7 +128,7 @@ impl FoldObserver for Metrics {
 }
 
 impl SettleObserver for Metrics {
-    fn handled(&self, outcome: &Outcome, rows: u64, busy: Duration) {
+    fn handled(&self, control: &ControlRow, rows: u64, busy: Duration) {
         self.settle_seconds.observe(busy.as_secs_f64());
         if rows > 0 {
             // What waits from now on has waited since now at most.
@@ -136,9 +136,9 @@ impl SettleObserver for Metrics {
             *since = Some(Instant::now());
         }
         tracing::debug!(
-            offset = outcome.control.offset,
-            kind = outcome.control.kind,
-            answer = outcome.control.answer.name(),
+            offset = control.offset,
+            kind = control.kind,
+            answer = control.answer.name(),
             rows,
             "handled a control event"
         );

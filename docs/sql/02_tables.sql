@@ -50,6 +50,10 @@ CREATE VIEW price_customers AS
 SELECT * FROM raw_price_customers
 WHERE _offset < (SELECT max(control_offset) FROM commits);
 
+CREATE VIEW owner_shares AS
+SELECT * FROM raw_owner_shares
+WHERE _offset < (SELECT max(control_offset) FROM commits);
+
 CREATE VIEW periods AS
 SELECT * FROM raw_periods
 WHERE _offset < (SELECT max(control_offset) FROM commits);

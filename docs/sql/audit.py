@@ -22,7 +22,7 @@ from deltalake import DeltaTable
 CHECKS = ["audit_conservation", "audit_sides", "audit_records", "audit_entries"]
 # `commits` is opened first: what it shows is in the tables that are opened after it.
 TABLES = (
-    "commits api_calls gpu_usage heartbeats rejects duplicates control charges journal prices charge_models price_customers"
+    "commits api_calls gpu_usage heartbeats rejects duplicates control charges journal prices charge_models price_customers owner_shares"
     " periods terms currencies invoices payments grants allocations commitments true_ups budgets alerts corrections"
     " statements disputes"
 ).split()

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use stempoint_core::settlement::Outcome;
+use stempoint_core::settlement::ControlRow;
 use stempoint_schemas::commit::Commit;
 
 use crate::fold::FoldObserver;
@@ -17,5 +17,5 @@ impl FoldObserver for Unwatched {
 }
 
 impl SettleObserver for Unwatched {
-    fn handled(&self, _outcome: &Outcome, _rows: u64, _busy: Duration) {}
+    fn handled(&self, _control: &ControlRow, _rows: u64, _busy: Duration) {}
 }

@@ -33,6 +33,8 @@ pub enum RateBy {
     Customer,
     /// What each provider earns.
     Provider,
+    /// What each model owner and asset pool earns.
+    Owner,
     /// What customers pay for each meter.
     Meter,
 }
@@ -43,6 +45,7 @@ impl RateBy {
         match self {
             RateBy::Customer => "customer",
             RateBy::Provider => "provider",
+            RateBy::Owner => "owner",
             RateBy::Meter => "meter",
         }
     }

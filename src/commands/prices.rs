@@ -31,6 +31,12 @@ pub fn run(context: &Context, command: &PricesCommand) -> Result<()> {
             *format,
             None,
         ),
+        PricesCommand::Shares { format } => sql::print(
+            context,
+            "SELECT DISTINCT share AS n, owner_shares._offset AS book, currency, effective_from, owner,              owner_shares.meter, owner_shares.model, owner_shares.gpu, owner_shares.region, provider, part              FROM owner_shares JOIN prices ON prices._offset = owner_shares._offset              ORDER BY effective_from, book, n, provider",
+            *format,
+            None,
+        ),
     }
 }
 

@@ -34,6 +34,7 @@ enum Part {
     Rows,
     Customers,
     Providers,
+    Owners,
     Platform,
 }
 
@@ -71,7 +72,9 @@ fn table(difference: &Difference, by: RateBy) -> Result<RecordBatch> {
 /// The row that a line counts in, besides the totals.
 fn row(line: &Line, by: RateBy) -> Option<String> {
     match (by, &line.party) {
-        (RateBy::Customer, Party::Customer(name)) | (RateBy::Provider, Party::Provider(name)) => Some(name.clone()),
+        (RateBy::Customer, Party::Customer(name))
+        | (RateBy::Provider, Party::Provider(name))
+        | (RateBy::Owner, Party::Owner(name)) => Some(name.clone()),
         (RateBy::Meter, Party::Customer(_)) => Some(line.meter.name().to_owned()),
         _ => None,
     }
@@ -81,6 +84,7 @@ fn total(party: &Party) -> Part {
     match party {
         Party::Customer(_) => Part::Customers,
         Party::Provider(_) => Part::Providers,
+        Party::Owner(_) => Part::Owners,
         Party::Platform => Part::Platform,
     }
 }
@@ -90,6 +94,7 @@ fn batch(sums: &BTreeMap<Key, Sums>, by: RateBy) -> Result<RecordBatch> {
         Part::Rows => by.name(),
         Part::Customers => "all customers",
         Part::Providers => "all providers",
+        Part::Owners => "all owners",
         Part::Platform => "platform",
     };
     let amounts = |pick: fn(&Sums) -> Result<Amount>| -> Result<ArrayRef> {

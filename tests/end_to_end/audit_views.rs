@@ -140,6 +140,12 @@ fn prices(random: &mut fastrand::Rng) -> String {
         ));
     }
     book.push_str("[[share]]\nmeter = \"tokens.input\"\nprovider = \"0.7\"\n");
+    if random.bool() {
+        book.push_str(
+            "[[share]]\nmeter = \"tokens.input\"\nmatch = { model = \"code-1\" }\nmodel_owner = \"acme-labs\"\npart = \"0.05\"\n\
+             [[share]]\nmeter = \"tokens.input\"\nproviders = [\"node-1\", \"node-2\"]\nasset_pool = \"berlin-1\"\npart = \"0.2\"\n",
+        );
+    }
     book
 }
 

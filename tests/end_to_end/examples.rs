@@ -17,7 +17,7 @@ use std::path::Path;
 use serde_json::{Value, json};
 
 /// Each version with its BLAKE3 hash, so that no edit goes unnoticed.
-const FROZEN: [(&str, &str); 23] = [
+const FROZEN: [(&str, &str); 24] = [
     ("api_call/v1.json", "f2aafe8a344106f11aea6209489fd292b59c5b746409ec1a471dabcb1fba400e"),
     ("budget/v1.json", "09942dfbf89f7c08b394f2e0844d5b6860797cd0fb3fbbae3cc10c7f7746506a"),
     ("closed/v1.json", "914592ffa49120431086f977227c6d5789d3eafb6f05942de515008ecd04143c"),
@@ -36,6 +36,7 @@ const FROZEN: [(&str, &str); 23] = [
     ("price_book/v1.json", "d61a9b3dbe9fa25b90656fd229a7d6afcf3281f80f533013ca6d674e11940847"),
     ("price_book/v2.json", "90027c2a04f50b2c030193dc9fcd49c83e8f4feb2ea8991afe877db02a0d512c"),
     ("price_book/v3.json", "e9cf4b054fa2e4822a520bc874c6b90bcb0ccc4bebad93a24e90b05b8afe83d5"),
+    ("price_book/v4.json", "0f647ffece70d1e5700bcd572ca2e04284c2a1e0d6d1a06c11e06277e2c5e109"),
     ("resolution/v1.json", "0bcc98d74211c241221ec4e5148e66f35ce0fdf1fbfc97913c89f07084d3d78f"),
     ("settle/v1.json", "e927fc0680146a0884fc0b8cd76f48d304077761158558322f5a808b55d8a200"),
     ("terms/v1.json", "566f40c4955568a7ca3bfe3d0c917366533a792eaaca1795713555bd3c615fe3"),

@@ -11,7 +11,7 @@ use crate::audit_views::eventful;
 use crate::harness::{Books, text};
 
 /// Everything that both can be asked for.
-const RELATIONS: [&str; 45] = [
+const RELATIONS: [&str; 47] = [
     "commits",
     "api_calls",
     "gpu_usage",
@@ -24,6 +24,7 @@ const RELATIONS: [&str; 45] = [
     "prices",
     "charge_models",
     "price_customers",
+    "owner_shares",
     "periods",
     "terms",
     "invoices",
@@ -57,6 +58,7 @@ const RELATIONS: [&str; 45] = [
     "focus_billing_period",
     "grant_status",
     "dispute_status",
+    "owner_earnings",
 ];
 
 /// A Python with the packages, or none after having said what is left out.
@@ -116,6 +118,7 @@ fn compare(python: &Path, books: &Books) {
         ("focus_invoice_detail", "\"InvoiceId\", \"InvoiceDetailId\""),
         ("grant_status", "name"),
         ("dispute_status", "name"),
+        ("owner_earnings", "owner, period, currency, meter, model, gpu, region, price"),
         ("focus_billing_period", "\"BillingPeriodStart\", \"InvoiceIssuerName\""),
     ];
     for (view, order) in views {

@@ -25,6 +25,7 @@ mod importing;
 mod invoicing;
 mod manifest;
 mod own_prices;
+mod owner_shares;
 mod periods;
 mod printing;
 mod profiles;

@@ -178,7 +178,7 @@ fn what_cannot_be_proved_is_said_with_what_to_do() {
         (&["--row", "charges:-5:1"], "there is no such row"),
         (
             &["--row", "api_calls:1"],
-            "control, prices, charge_models, price_customers, periods, terms, currencies, commitments, budgets, corrections, charges, true_ups, invoices, statements, payments, grants, disputes, allocations, journal, alerts",
+            "control, prices, charge_models, price_customers, owner_shares, periods, terms, currencies, commitments, budgets, corrections, charges, true_ups, invoices, statements, payments, grants, disputes, allocations, journal, alerts",
         ),
         (&["--row", "journal:1:x:1"], "it must be journal:_offset:entry:line"),
     ] {

@@ -12,7 +12,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use stempoint_core::control::{self, Act};
-use stempoint_core::settlement::{ControlRecord, Need, Outcome, Pending, Settlement, Supply};
+use stempoint_core::settlement::{ControlRecord, ControlRow, Need, Pending, Settlement, Supply};
 use stempoint_schemas::commit::Commit;
 use stempoint_schemas::hash::{self, Tree};
 use stempoint_schemas::tables::SETTLEMENT;
@@ -24,8 +24,8 @@ use super::ahead::{Due, UsageAhead};
 use super::checkpoint::Checkpoints;
 use super::error::SettleError;
 use super::recorded::{REACH_WAIT, is_older_than};
-use super::restore;
 use super::write::write;
+use super::{restore, rows};
 use crate::fold::{check_log, check_rules};
 use crate::log::{Batch, EventLog, Limits, PartitionReader, Topic};
 
@@ -56,7 +56,7 @@ impl SettleOptions {
 pub trait SettleObserver: Send + Sync {
     /// A control event was handled; so many usage rows were settled by it and
     /// settlement was busy with it for so long, adding up included.
-    fn handled(&self, outcome: &Outcome, rows: u64, busy: Duration);
+    fn handled(&self, control: &ControlRow, rows: u64, busy: Duration);
 }
 
 /// A settlement that runs.
@@ -237,10 +237,20 @@ impl Settler {
             Supplied::Refused(reason) => (self.settlement.refuse(pending, reason), 0),
         };
         let hash = hash::record_hash(record.key.as_deref(), &record.value);
-        self.head = self.runtime.block_on(write(&self.ledger, &self.settlement, &mut self.tree, &outcome, hash))?;
+        let batches = rows::batches(&self.settlement, &outcome)?;
         self.checkpoints.count(outcome.charges.len());
+        // A large settlement's memory is free for the encoders of its rows.
+        let control = outcome.into_control();
+        self.head = self.runtime.block_on(write(
+            &self.ledger,
+            &self.settlement,
+            &mut self.tree,
+            control.offset,
+            &batches,
+            hash,
+        ))?;
         busy += started.elapsed();
-        self.observer.handled(&outcome, settled_rows, busy);
+        self.observer.handled(&control, settled_rows, busy);
         Ok(true)
     }
 

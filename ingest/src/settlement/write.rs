@@ -7,7 +7,7 @@
 
 use arrow::array::RecordBatch;
 use futures::future::try_join_all;
-use stempoint_core::settlement::{Outcome, Settlement};
+use stempoint_core::settlement::Settlement;
 use stempoint_schemas::canonical::settlement_leaves;
 use stempoint_schemas::commit::Commit;
 use stempoint_schemas::hash::{Hash, Tree};
@@ -18,23 +18,22 @@ use stempoint_store::ledger::{Ledger, spec};
 use stempoint_store::{Appended, Fence, ParquetEncoder, Tuning};
 
 use super::error::SettleError;
-use super::rows;
 
 /// The name of settlement's fence in each of its tables.
 const FENCE: &str = "settlement";
 
-/// Writes an outcome; `record` is the hash of the control event's record, and
-/// `tree` runs over all rows so far. Gives the ledger version that shows it.
+/// Writes the rows of the control event at `offset`; `record` is the hash of its
+/// record, and `tree` runs over all rows so far. Gives the ledger version that shows it.
 pub async fn write(
     ledger: &Ledger,
     settlement: &Settlement,
     tree: &mut Tree,
-    outcome: &Outcome,
+    offset: u64,
+    batches: &[(&'static Table, RecordBatch)],
     record: Hash,
 ) -> Result<Commit, SettleError> {
-    let next = outcome.control.offset + 1;
-    let batches = rows::batches(settlement, outcome)?;
-    for (table, batch) in &batches {
+    let next = offset + 1;
+    for (table, batch) in batches {
         tree.extend(&settlement_leaves(table.name, batch)?);
     }
     crash_point("settlement.before_tables");

@@ -15,6 +15,7 @@ use thiserror::Error;
 
 use crate::charge::PriceId;
 use crate::charge_model::{Charging, ChargingError};
+use crate::share::{self, BookShare, Earner, ShareError};
 
 /// One price of a book.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,8 +41,8 @@ pub struct PriceBook {
     pub effective_from: Hour,
     /// Its prices in the order of the file.
     pub prices: Vec<BookPrice>,
-    /// The provider's part per meter; meters that are not named give none.
-    pub shares: Vec<(Meter, Share)>,
+    /// Who earns what part besides the platform, in the order of the file.
+    pub shares: Vec<BookShare>,
 }
 
 /// Why a book cannot be applied. `price` and `share` count from 1 in the
@@ -96,13 +97,13 @@ pub enum BookError {
         /// What is wrong with it.
         problem: ChargingError,
     },
-    /// A meter has two shares.
-    #[error("share {share}: {meter} has a share already")]
-    TwoShares {
+    /// A share cannot be used.
+    #[error("share {share}: {problem}")]
+    Share {
         /// Which share.
         share: usize,
-        /// Its meter.
-        meter: Meter,
+        /// What is wrong with it.
+        problem: ShareError,
     },
     /// There is nothing in the book.
     #[error("the book has no prices")]
@@ -142,12 +143,7 @@ impl PriceBook {
                 }
             }
         }
-        for (index, (meter, _)) in self.shares.iter().enumerate() {
-            if self.shares[..index].iter().any(|(earlier, _)| earlier == meter) {
-                return Err(BookError::TwoShares { share: index + 1, meter: *meter });
-            }
-        }
-        Ok(())
+        share::check(&self.shares).map_err(|(index, problem)| BookError::Share { share: index + 1, problem })
     }
 
     /// Whether the book has any price of a meter for all. One that it has not is
@@ -181,7 +177,16 @@ impl PriceBook {
 
     /// The provider's part of what a meter costs.
     pub fn share(&self, meter: Meter) -> Share {
-        self.shares.iter().find(|(m, _)| *m == meter).map_or(Share::NONE, |(_, share)| *share)
+        let of_providers = |share: &&BookShare| share.meter == meter && share.earner == Earner::Provider;
+        self.shares.iter().find(of_providers).map_or(Share::NONE, |share| share.part)
+    }
+
+    /// The parts of a meter that model owners and asset pools earn, with their
+    /// positions among all shares, from 0.
+    pub fn owner_shares(&self, meter: Meter) -> impl Iterator<Item = (usize, &BookShare)> {
+        let is_owners =
+            move |(_, share): &(usize, &BookShare)| share.meter == meter && share.earner != Earner::Provider;
+        self.shares.iter().enumerate().filter(is_owners)
     }
 }
 
@@ -207,8 +212,12 @@ fn is_too_high(price: Price) -> bool {
 
 /// The error for a dimension that a meter does not have.
 pub fn no_such_dimension(price: usize, meter: Meter, dimension: &str) -> BookError {
-    let known = meter.dimensions().iter().map(|d| d.name()).collect::<Vec<_>>().join(", ");
-    BookError::Dimension { price, meter, dimension: dimension.to_owned(), known }
+    BookError::Dimension { price, meter, dimension: dimension.to_owned(), known: known_dimensions(meter) }
+}
+
+/// The names of a meter's dimensions.
+pub(crate) fn known_dimensions(meter: Meter) -> String {
+    meter.dimensions().iter().map(|dimension| dimension.name()).collect::<Vec<_>>().join(", ")
 }
 
 /// Usage that both prices match with the same number of dimensions, if there

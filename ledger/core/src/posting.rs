@@ -17,6 +17,7 @@ use crate::adjusting::{Adjusted, Adjustment};
 use crate::book::Books;
 use crate::charge::{Charge, PriceId, Side};
 use crate::names::{Name, Names};
+use crate::owners::Owned;
 use crate::usage::Dimensions;
 
 type Map<K, V> = HashMap<K, V, foldhash::fast::RandomState>;
@@ -68,6 +69,8 @@ pub enum Account {
     CustomerDisputed(Name),
     /// What is owed to a provider.
     ProviderPayable(Name),
+    /// What is owed to a model owner or an asset pool.
+    OwnerPayable(Name),
     /// What the platform earns.
     PlatformRevenue,
     /// What roundings leave over.
@@ -168,6 +171,7 @@ struct Change {
 pub struct Posted {
     parties: Map<RoundingKey, Quantity>,
     adjusted: Adjusted,
+    owned: Owned,
     totals: Map<(PriceId, Month), Quantity>,
 }
 
@@ -178,7 +182,9 @@ struct Split<'a> {
     whole: Rate,
     /// `None` where the provider gets nothing, and so has no postings.
     provider: Option<Rate>,
+    /// Before what owners get of it.
     platform: Rate,
+    has_owners: bool,
 }
 
 impl Posted {
@@ -193,20 +199,29 @@ impl Posted {
     }
 
     /// Takes up a charge that was posted before a restart.
-    pub fn restore(&mut self, charge: &Charge, books: &Books) -> Result<(), Overflow> {
+    pub fn restore(&mut self, charge: &Charge, books: &Books, names: &Names) -> Result<(), Overflow> {
         self.adjusted.restore(charge, books)?;
-        rounding_key(charge).map_or(Ok(()), |key| self.add(key, charge.quantity))
+        rounding_key(charge).map_or(Ok(()), |key| self.add(key, charge.quantity, books, names))
     }
 
     /// Takes up a quantity that was posted before a restart.
-    pub(crate) fn add(&mut self, key: RoundingKey, quantity: Quantity) -> Result<(), Overflow> {
+    pub(crate) fn add(
+        &mut self,
+        key: RoundingKey,
+        quantity: Quantity,
+        books: &Books,
+        names: &Names,
+    ) -> Result<(), Overflow> {
         let sum = self.parties.entry(key).or_default();
         *sum = sum.plus(quantity)?;
-        if key.side == Side::Customer {
-            let total = self.totals.entry((key.price, key.period)).or_default();
-            *total = total.plus(quantity)?;
+        match key.side {
+            Side::Customer => {
+                let total = self.totals.entry((key.price, key.period)).or_default();
+                *total = total.plus(quantity)?;
+                Ok(())
+            }
+            Side::Provider => self.owned.restore(&key, quantity, books, names),
         }
-        Ok(())
     }
 
     /// All quantities, in no order.
@@ -316,12 +331,16 @@ impl Posted {
         let split = split(context.books, price)?;
         let mut postings = Vec::with_capacity(group.len() + 2);
         let (mut sum, mut total) = (Amount::ZERO, Quantity::ZERO);
+        let mut served = Vec::new();
         for run in group.chunk_by(|one, other| one.key == other.key) {
             let [Change { key, before, .. }, ..] = run else { continue };
             let now = run.last().map_or(*before, |last| last.now);
             let quantity = now.plus(before.negated())?;
             if quantity == Quantity::ZERO {
                 continue;
+            }
+            if key.side == Side::Provider && split.has_owners {
+                served.push((*key, quantity));
             }
             let (account, amount) = match (key.side, split.provider) {
                 (Side::Customer, _) => {
@@ -337,6 +356,12 @@ impl Posted {
             postings.push(Posting { account, amount, dimensions: key.dimensions, quantity: Some(quantity) });
         }
         let mut revenue = self.revenue(price, period, total, split.platform)?.negated();
+        for posting in self.owned.follow(&served, context.books, context.names)? {
+            // What owners earn is taken out of the platform's part.
+            sum = sum.plus(posting.amount)?;
+            revenue = revenue.minus(posting.amount)?;
+            postings.push(posting);
+        }
         for adjustment in adjustments {
             // A charge model is between the customer and the platform.
             postings.push(Posting::of_money(Account::CustomerReceivable(adjustment.customer), adjustment.amount));
@@ -438,10 +463,11 @@ fn split(books: &Books, price: PriceId) -> Result<Split<'_>, PostingError> {
         whole: row.price.rate(Share::WHOLE),
         provider: (share != Share::NONE).then(|| row.price.rate(share)),
         platform: row.price.rate(share.rest()),
+        has_owners: book.owner_shares(row.meter).next().is_some(),
     })
 }
 
 /// round(now × rate) − round(before × rate).
-fn difference(rate: Rate, now: Quantity, before: Quantity) -> Result<Amount, Overflow> {
+pub(crate) fn difference(rate: Rate, now: Quantity, before: Quantity) -> Result<Amount, Overflow> {
     rate.of(now)?.minus(rate.of(before)?)
 }

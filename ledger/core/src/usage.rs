@@ -5,7 +5,7 @@
 
 use std::collections::BTreeSet;
 
-use stempoint_schemas::meter::Meter;
+use stempoint_schemas::meter::{Dimension, Meter};
 use stempoint_schemas::time::Hour;
 use stempoint_schemas::watermark::Watermarks;
 
@@ -29,6 +29,18 @@ impl Dimensions {
     pub(crate) fn renamed(self, names: &[Name]) -> Dimensions {
         let Dimensions { model, gpu, region } = self;
         Dimensions { model: names[model.index()], gpu: names[gpu.index()], region: names[region.index()] }
+    }
+
+    /// Whether they have these values.
+    pub(crate) fn meet(&self, values: &[(Dimension, String)], names: &Names) -> bool {
+        values.iter().all(|(dimension, value)| {
+            let name = match dimension {
+                Dimension::Model => self.model,
+                Dimension::Gpu => self.gpu,
+                Dimension::Region => self.region,
+            };
+            names.text(name) == Some(value.as_str())
+        })
     }
 }
 

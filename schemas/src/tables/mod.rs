@@ -26,7 +26,7 @@ pub use disputes::DISPUTES;
 pub use ingest::{API_CALLS, DUPLICATES, GPU_USAGE, HEARTBEATS, REJECTS};
 pub use payables::STATEMENTS;
 pub use receivables::{ALLOCATIONS, CURRENCIES, GRANTS, INVOICES, PAYMENTS, TERMS};
-pub use settlement::{CHARGE_MODELS, CHARGES, CONTROL, JOURNAL, PERIODS, PRICE_CUSTOMERS, PRICES};
+pub use settlement::{CHARGE_MODELS, CHARGES, CONTROL, JOURNAL, OWNER_SHARES, PERIODS, PRICE_CUSTOMERS, PRICES};
 
 /// Where a table's rows come from, which decides by what they are visible.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -102,7 +102,7 @@ pub struct Table {
 }
 
 /// All tables, in the order in which documents list them.
-pub const ALL: [&Table; 26] = [
+pub const ALL: [&Table; 27] = [
     &API_CALLS,
     &GPU_USAGE,
     &HEARTBEATS,
@@ -114,6 +114,7 @@ pub const ALL: [&Table; 26] = [
     &PRICES,
     &CHARGE_MODELS,
     &PRICE_CUSTOMERS,
+    &OWNER_SHARES,
     &PERIODS,
     &TERMS,
     &CURRENCIES,
@@ -133,11 +134,12 @@ pub const ALL: [&Table; 26] = [
 
 /// Settlement's tables, in the order in which the rows of one control event
 /// enter its Merkle tree.
-pub const SETTLEMENT: [&Table; 20] = [
+pub const SETTLEMENT: [&Table; 21] = [
     &CONTROL,
     &PRICES,
     &CHARGE_MODELS,
     &PRICE_CUSTOMERS,
+    &OWNER_SHARES,
     &PERIODS,
     &TERMS,
     &CURRENCIES,

@@ -174,6 +174,29 @@ pub const PRICE_CUSTOMERS: Table = Table {
     statistics: STATISTICS,
 };
 
+/// What model owners and asset pools earn.
+pub const OWNER_SHARES: Table = Table {
+    name: "owner_shares",
+    comment: "What model owners and asset pools earn of the linear amounts of a price book: one row per share, or one per provider where it is of what some providers serve. It is taken out of the platform's part.",
+    written_by: WrittenBy::Settlement,
+    columns: &[
+        OFFSET,
+        delta("line", Kind::Int, "Number of the row among those of its control event, from 1."),
+        delta("share", Kind::Int, "Number of the share among those of its price book, from 1."),
+        text(
+            "owner",
+            "Who earns it, as its account begins: model_owner/ or asset_pool/ and a name. The account is this and /payable.",
+        ),
+        METER,
+        some_text("model", "Of this model only; null for all."),
+        some_text("gpu", "Of this class of GPU only; null for all."),
+        some_text("region", "Of this region only; null for all."),
+        some_text("provider", "Of what this provider serves; null for all."),
+        decimal("part", 13, 12, false, "The part of the linear amount, 0 to 1."),
+    ],
+    statistics: STATISTICS,
+};
+
 /// Months and how far they are closed.
 pub const PERIODS: Table = Table {
     name: "periods",

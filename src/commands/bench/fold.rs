@@ -12,7 +12,7 @@ use anyhow::{Context as _, Result, ensure};
 use clap::ValueEnum as _;
 use serde::{Deserialize, Serialize};
 use stempoint_core::control::{Act, to_proto};
-use stempoint_core::settlement::Outcome;
+use stempoint_core::settlement::ControlRow;
 use stempoint_ingest::fold::FoldObserver;
 use stempoint_ingest::log::{Batch, EventLog, Limits, Topic};
 use stempoint_ingest::settlement::{SettleObserver, settle_event};
@@ -112,7 +112,7 @@ impl FoldObserver for Watch {
 }
 
 impl SettleObserver for Watch {
-    fn handled(&self, _outcome: &Outcome, rows: u64, busy: Duration) {
+    fn handled(&self, _control: &ControlRow, rows: u64, busy: Duration) {
         self.rows.fetch_add(rows, Ordering::SeqCst);
         self.busy_us.fetch_add(u64::try_from(busy.as_micros()).unwrap_or(u64::MAX), Ordering::SeqCst);
     }

@@ -7,6 +7,7 @@ use stempoint_core::charge_model::{ChargeModel, Charging, PERCENT_SCALE};
 use stempoint_core::control::{Act, Waive, from_proto, to_proto};
 use stempoint_core::price_file;
 use stempoint_core::settlement::{ControlRecord, Need, Settlement, Supply};
+use stempoint_core::share::{BookShare, Earner};
 use stempoint_ingest::settlement::{rows, settle_event};
 use stempoint_schemas::canonical::settlement_leaves;
 use stempoint_schemas::decimal::format as format_decimal;
@@ -105,6 +106,20 @@ fn price_as_json(price: &BookPrice) -> Value {
     found
 }
 
+fn share_as_json(share: &BookShare) -> Value {
+    let (key, part) = match &share.earner {
+        Earner::Provider => ("provider", json!(share.part.to_string())),
+        owner => ("owner", json!(owner.to_string())),
+    };
+    let mut found = json!({ "meter": share.meter.name(), key: part });
+    if share.earner != Earner::Provider {
+        found["part"] = share.part.to_string().into();
+        found["match"] = Value::Object(dimensions(&share.matches));
+        found["providers"] = share.providers.iter().map(String::as_str).collect();
+    }
+    found
+}
+
 /// Hands the event to a settlement that has seen nothing; gives the rows by
 /// table, and their leaves in the Merkle tree.
 fn settle(source: &str, bytes: &[u8], input: &Value) -> (Value, Vec<String>) {
@@ -148,10 +163,7 @@ fn as_json(act: &Act) -> Value {
             "currency": book.currency,
             "effective_from": book.effective_from.start().to_string(),
             "prices": book.prices.iter().map(price_as_json).collect::<Vec<_>>(),
-            "shares": book.shares.iter().map(|(meter, share)| json!({
-                "meter": meter.name(),
-                "provider": share.to_string(),
-            })).collect::<Vec<_>>(),
+            "shares": book.shares.iter().map(share_as_json).collect::<Vec<_>>(),
         }),
         Act::Settle(watermarks) => json!({ "watermarks": watermarks.to_string() }),
         Act::Waive(waive) => json!({

@@ -189,7 +189,7 @@ mod tests {
             assert!(!book.mentions(Meter::Requests));
             for meter in Meter::ALL.into_iter().filter(|meter| *meter != Meter::Requests) {
                 assert!(book.mentions(meter), "{meter}");
-                assert!(book.shares.iter().any(|(shared, _)| *shared == meter), "{meter}");
+                assert!(book.shares.iter().any(|share| share.meter == meter), "{meter}");
             }
         }
         let price = |book: &stempoint_core::book::PriceBook, meter, name: &str, region: &str| {

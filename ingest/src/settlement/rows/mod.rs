@@ -11,6 +11,7 @@ mod charge_models;
 mod commitments;
 mod corrections;
 mod disputes;
+mod owner_shares;
 mod payables;
 mod price_customers;
 mod receivables;
@@ -42,6 +43,7 @@ pub fn batches(settlement: &Settlement, outcome: &Outcome) -> Result<Vec<(&'stat
         batches.push((&PRICES, prices(settlement, book)?));
         batches.extend(charge_models::batch(applied(settlement, book)?)?);
         batches.extend(price_customers::batch(applied(settlement, book)?)?);
+        batches.extend(owner_shares::batch(applied(settlement, book)?)?);
     }
     if let Some(change) = &outcome.period {
         batches.push((&PERIODS, period(&outcome.control, change)?));
@@ -185,6 +187,7 @@ fn account(settlement: &Settlement, account: Account) -> String {
         Account::CustomerReceivable(customer) => format!("customer/{}/receivable", text(customer)),
         Account::CustomerCredit(customer) => format!("customer/{}/credit", text(customer)),
         Account::ProviderPayable(provider) => format!("provider/{}/payable", text(provider)),
+        Account::OwnerPayable(holder) => format!("{}/payable", text(holder)),
         Account::PlatformRevenue => "platform/revenue".to_owned(),
         Account::PlatformRounding => "platform/rounding".to_owned(),
         Account::PlatformTax => "platform/tax".to_owned(),

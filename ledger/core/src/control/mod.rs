@@ -9,12 +9,12 @@ mod correction;
 mod dispute;
 mod money;
 mod prices;
+mod shares;
 
 use prost::Message;
 use stempoint_schemas::decimal;
 use stempoint_schemas::event::is_plain_text;
 use stempoint_schemas::meter::{Dimension, Meter};
-use stempoint_schemas::money::Share;
 use stempoint_schemas::proto;
 use stempoint_schemas::time::{Instant, Month};
 use stempoint_schemas::watermark::Watermarks;
@@ -39,6 +39,7 @@ use money::{
 use money::{terms_from, terms_to, write_off_from, write_off_to};
 pub(crate) use prices::percent;
 use prices::{price_from, price_to};
+use shares::{share_from, share_to};
 
 /// The most partitions that a settle event may name.
 const PARTITIONS_MAX: u32 = 65_536;
@@ -229,22 +230,12 @@ fn numbered<W, T>(what: &str, items: &[W], read: impl Fn(&W) -> Result<T, String
     items.iter().enumerate().map(read_at).collect()
 }
 
-fn share_from(wire: &proto::Share) -> Result<(Meter, Share), String> {
-    let meter = meter_from(&wire.meter)?;
-    let part = Share::parse(&wire.provider).map_err(|e| format!("provider: {e}"))?;
-    Ok((meter, part.ok_or_else(|| format!("provider of {meter} is not between 0 and 1"))?))
-}
-
 fn price_book_to(book: &PriceBook) -> proto::PriceBook {
     proto::PriceBook {
         currency: book.currency.clone(),
         effective_from_us: book.effective_from.start().us(),
         prices: book.prices.iter().map(price_to).collect(),
-        shares: book
-            .shares
-            .iter()
-            .map(|(meter, share)| proto::Share { meter: meter.name().to_owned(), provider: share.to_string() })
-            .collect(),
+        shares: book.shares.iter().map(share_to).collect(),
     }
 }
 

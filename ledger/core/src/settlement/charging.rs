@@ -4,7 +4,7 @@
 //! quantity (4), so that quantities are conserved (2).
 
 use hashbrown::HashMap;
-use stempoint_schemas::meter::{Dimension, Meter};
+use stempoint_schemas::meter::Meter;
 use stempoint_schemas::money::{Overflow, Quantity};
 use stempoint_schemas::time::Month;
 
@@ -13,7 +13,7 @@ use super::event::Supply;
 use crate::charge::{Charge, ChargeKey, Side, State, of_meter};
 use crate::control::Waive;
 use crate::currencies::Currencies;
-use crate::names::{Name, Names};
+use crate::names::Name;
 use crate::posting::PostingError;
 use crate::rating::Rater;
 use crate::usage::UsageCell;
@@ -80,16 +80,4 @@ pub(super) fn holding(rater: &mut Rater<'_>, charge: &Charge) -> State {
         State::Waived => State::Waived,
         _ => rater.state_of(charge),
     }
-}
-
-/// Whether a charge's dimensions meet a filter.
-pub(super) fn matches(names: &Names, key: &ChargeKey, filter: &[(Dimension, String)]) -> bool {
-    filter.iter().all(|(dimension, value)| {
-        let name = match dimension {
-            Dimension::Model => key.dimensions.model,
-            Dimension::Gpu => key.dimensions.gpu,
-            Dimension::Region => key.dimensions.region,
-        };
-        names.text(name) == Some(value.as_str())
-    })
 }

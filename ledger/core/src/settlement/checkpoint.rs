@@ -93,7 +93,8 @@ impl Settlement {
                 },
                 period: Month::from_index(posted.period),
             };
-            self.posted.add(key, quantity(posted.quantity_high, posted.quantity_low)?)?;
+            let quantity = quantity(posted.quantity_high, posted.quantity_low)?;
+            self.posted.add(key, quantity, &self.books, &self.names)?;
         }
         for adjusted in &state.adjusted {
             let book = books.get(&adjusted.book_offset).copied();

@@ -10,7 +10,7 @@ use stempoint_schemas::money::{Overflow, Quantity};
 use stempoint_schemas::time::Month;
 use stempoint_schemas::watermark::Watermarks;
 
-use super::charging::{matches, net};
+use super::charging::net;
 use super::event::Supply;
 use super::{Done, Outcome, Settlement};
 use crate::charge::{Charge, ChargeKey, Side, State, of_meter};
@@ -178,7 +178,7 @@ impl Settlement {
             since.is_there(&waived.settled, waived.at)
                 && waived.waive.meter == meter
                 && waived.waive.period == billed
-                && matches(&self.names, &key, &waived.waive.matches)
+                && key.dimensions.meet(&waived.waive.matches, &self.names)
                 && rated() == State::Unrated
         })
     }

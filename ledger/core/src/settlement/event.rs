@@ -8,7 +8,6 @@ use std::collections::BTreeSet;
 use stempoint_schemas::time::Hour;
 use stempoint_schemas::watermark::Watermarks;
 
-use super::charging::matches;
 use crate::budget::{Alert, BudgetOrder};
 use crate::charge::{Charge, Side, State};
 use crate::commitment::{CommitmentOrder, TrueUp};
@@ -154,7 +153,7 @@ impl ChargeFilter {
                 charge.state == State::Unrated
                     && key.meter == waive.meter
                     && key.period == waive.period
-                    && matches(names, key, &waive.matches)
+                    && key.dimensions.meet(&waive.matches, names)
             }
         }
     }
@@ -236,6 +235,11 @@ pub struct Outcome {
 
 impl Outcome {
     /// Nothing follows but the answer.
+    /// The event's own row alone.
+    pub fn into_control(self) -> ControlRow {
+        self.control
+    }
+
     pub(super) fn of(control: ControlRow) -> Outcome {
         Outcome {
             control,

@@ -208,8 +208,11 @@ impl Settlement {
     }
 
     fn put_in_force(&mut self, offset: u64, book: PriceBook) {
-        // Postings name the currency of a price row.
+        // Postings name the currency of a price row and the owners with a share.
         self.names.intern(&book.currency);
+        for holder in book.shares.iter().filter_map(|share| share.earner.holder()) {
+            self.names.intern(&holder);
+        }
         self.apart.extend(book.customers().map(str::to_owned));
         self.books.apply(offset, book);
     }

@@ -59,7 +59,7 @@ impl Settlement {
     /// Takes up a charge that was written before a restart.
     pub fn restore_charge(&mut self, charge: &Charge) -> Result<(), Overflow> {
         self.count_charge(charge)?;
-        self.posted.restore(charge, &self.books)
+        self.posted.restore(charge, &self.books, &self.names)
     }
 
     /// Takes up what charge models added to a customer's linear amounts of a

@@ -29,6 +29,8 @@ pub enum Party {
     Customer(String),
     /// What a provider earns.
     Provider(String),
+    /// What a model owner or an asset pool earns.
+    Owner(String),
     /// What the platform keeps: its share and what roundings leave.
     Platform,
 }
@@ -161,7 +163,9 @@ impl WhatIf {
                 let (account, amount) = match posting.account {
                     Account::CustomerReceivable(_) => (Some(posting.account), posting.amount),
                     // What is owed or earned is a credit, which is negative.
-                    Account::ProviderPayable(_) => (Some(posting.account), posting.amount.negated()),
+                    Account::ProviderPayable(_) | Account::OwnerPayable(_) => {
+                        (Some(posting.account), posting.amount.negated())
+                    }
                     _ => (None, posting.amount.negated()),
                 };
                 let sums = self.sums.entry((account, entry.asset, row.meter)).or_default();
@@ -201,6 +205,7 @@ fn party(account: Option<Account>, names: &Names) -> Party {
     match account {
         Some(Account::CustomerReceivable(customer)) => Party::Customer(text(customer)),
         Some(Account::ProviderPayable(provider)) => Party::Provider(text(provider)),
+        Some(Account::OwnerPayable(holder)) => Party::Owner(text(holder)),
         _ => Party::Platform,
     }
 }

@@ -283,6 +283,7 @@ impl Books {
                 let account = match posting.account {
                     Account::CustomerReceivable(name) => format!("{}/receivable", text(name)),
                     Account::ProviderPayable(name) => format!("{}/payable", text(name)),
+                    Account::OwnerPayable(name) => format!("{}/payable", text(name)),
                     Account::PlatformRevenue => "platform/revenue".to_owned(),
                     Account::PlatformRounding => "platform/rounding".to_owned(),
                     Account::CustomerCredit(name) => format!("{}/credit", text(name)),

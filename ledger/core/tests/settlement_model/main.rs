@@ -292,7 +292,7 @@ fn dear_book() -> impl Strategy<Value = BookSpec> {
     (prop::collection::vec((1..5_000_000_u32, 1..4_000_000_u32), 6), models(6)).prop_map(|(prices, models)| {
         let price = |(meter, (amount, per))| PriceSpec { meter, customer: None, named: None, amount, per };
         let prices = prices.into_iter().enumerate().map(price);
-        BookSpec { euro: false, hour: -1, prices: prices.collect(), models, shares: vec![(0, 70)] }
+        BookSpec { euro: false, hour: -1, prices: prices.collect(), models, shares: vec![(0, 70)], owners: Vec::new() }
     })
 }
 

@@ -366,6 +366,23 @@ impl Model {
             *balances.entry(currencies::holder(account, is_euro)).or_insert(0) += amount;
             *balances.entry(currencies::holder("platform/rounding", is_euro)).or_insert(0) -= amount;
         };
+        // A share is rounded for each price row, month and dimensions, whoever served.
+        let mut owned: BTreeMap<(usize, usize, usize, String, String, Month), i128> = BTreeMap::new();
+        for ((place, month, book, position), quantity) in keys.iter().filter(|(key, _)| key.0.0 == Side::Provider) {
+            let owners = self.books[*book].owners.iter().enumerate().filter(|(_, owner)| owner.is_of(place));
+            for (number, _) in owners {
+                let key = (*book, number, *position, place.3.clone(), place.4.clone(), *month);
+                *owned.entry(key).or_default() += quantity;
+            }
+        }
+        let mut royalties = BTreeMap::new();
+        for ((book, number, position, ..), quantity) in owned {
+            let owner = &self.books[book].owners[number];
+            let amount = self.price(book, position, i128::from(owner.per_cent), quantity);
+            let is_euro = self.books[book].euro;
+            *royalties.entry(currencies::holder(&owner.account(), is_euro)).or_insert(0) -= amount;
+            *royalties.entry(currencies::holder("platform/revenue", is_euro)).or_insert(0) += amount;
+        }
         for ((place, _, book, position), quantity) in keys {
             let (side, party) = (place.0, of_holder(&place.1).0);
             match side {
@@ -391,6 +408,9 @@ impl Model {
             if self.last_closed.is_some_and(|last| month <= last) {
                 *balances.entry(format!("{customer}/receivable")).or_default() -= amount;
             }
+        }
+        for (account, amount) in royalties {
+            *balances.entry(account).or_default() += amount;
         }
         self.owed.add_to(&mut balances);
         for (provider, (given, _)) in &self.given {

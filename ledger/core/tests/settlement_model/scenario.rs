@@ -7,13 +7,14 @@ use stempoint_core::book::{BookPrice, PriceBook};
 use stempoint_core::charge::Side;
 use stempoint_core::charge_model::{ChargeModel, Charging, Tier};
 use stempoint_core::control::{Act, to_proto};
+use stempoint_core::share::{BookShare, Earner};
 use stempoint_schemas::meter::{Dimension, Meter};
 use stempoint_schemas::money::{Amount, Price, Quantity, Share};
 use stempoint_schemas::time::{Hour, Instant, Month};
 
 use crate::agreed::CommitSpec;
 use crate::corrected::{CorrectSpec, correct_step};
-use crate::currencies::{CurrencySpec, currency_step};
+use crate::currencies::{CurrencySpec, currency_step, of_holder};
 use crate::disputed::{DisputeSpec, ResolveSpec, dispute_step, resolve_step};
 use crate::granted::GrantSpec;
 use crate::watched::BudgetSpec;
@@ -55,6 +56,19 @@ pub struct BookSpec {
     pub models: Vec<ModelSpec>,
     /// Meter and per cent.
     pub shares: Vec<(usize, u8)>,
+    pub owners: Vec<OwnerSpec>,
+}
+
+/// What a model owner or an asset pool earns of what one provider serves, or
+/// all, of one model or GPU or all.
+#[derive(Debug, Clone)]
+pub struct OwnerSpec {
+    pub meter: usize,
+    pub pool: bool,
+    pub owner: u8,
+    pub named: Option<u8>,
+    pub provider: Option<u8>,
+    pub per_cent: u8,
 }
 
 /// A charge model: what it is, its tiers (units up to which it goes, amount in
@@ -179,14 +193,32 @@ pub fn book() -> impl Strategy<Value = BookSpec> {
     let price = (0..6_usize, customer, prop::option::of(0..2_u8), 0..5_000_000_u32, 1..4_000_000_u32)
         .prop_map(|(meter, customer, named, amount, per)| PriceSpec { meter, customer, named, amount, per });
     let share = (0..6_usize, 0..=100_u8);
-    let parts = (prop::collection::vec(price, 1..6), prop::collection::vec(share, 0..4), models(6));
-    (prop::bool::weighted(0.15), -1..6, parts).prop_map(|(euro, hour, (mut prices, mut shares, models))| {
+    let shares = (prop::collection::vec(share, 0..4), prop::collection::vec(owner(), 0..4));
+    let parts = (prop::collection::vec(price, 1..6), shares, models(6));
+    (prop::bool::weighted(0.15), -1..6, parts).prop_map(|(euro, hour, (mut prices, shares, models))| {
+        let (mut shares, mut owners) = shares;
         // Two prices that could tie, or two shares of a meter, would be refused.
         prices.sort_by_key(|price| (price.meter, price.customer, price.named));
         prices.dedup_by_key(|price| (price.meter, price.customer, price.named));
         shares.sort_unstable_by_key(|share| share.0);
         shares.dedup_by_key(|share| share.0);
-        BookSpec { euro, hour, prices, models, shares }
+        // More than all of a meter would be refused.
+        let part = |meter| shares.iter().find(|share| share.0 == meter).map_or(0, |share| share.1);
+        let mut given = [0_u8, 1, 2, 3, 4, 5].map(|meter| part(usize::from(meter)));
+        owners.retain(|owner| {
+            let sum = &mut given[owner.meter];
+            let fits = *sum + owner.per_cent <= 100;
+            *sum += if fits { owner.per_cent } else { 0 };
+            fits
+        });
+        BookSpec { euro, hour, prices, models, shares, owners }
+    })
+}
+
+fn owner() -> impl Strategy<Value = OwnerSpec> {
+    let of = (prop::option::of(0..2_u8), prop::option::of(0..3_u8));
+    (0..6_usize, any::<bool>(), 0..2_u8, of, 1..40_u8).prop_map(|(meter, pool, owner, (named, provider), per_cent)| {
+        OwnerSpec { meter, pool, owner, named, provider, per_cent }
     })
 }
 
@@ -433,7 +465,40 @@ impl BookSpec {
             currency: if self.euro { "EUR" } else { "USD" }.to_owned(),
             effective_from: Hour(first_hour() + self.hour),
             prices: prices.collect(),
-            shares: self.shares.iter().map(|&(meter, per_cent)| (Meter::ALL[meter], share(per_cent))).collect(),
+            shares: self
+                .shares
+                .iter()
+                .map(|&(meter, per_cent)| BookShare::of_provider(Meter::ALL[meter], share(per_cent)))
+                .chain(self.owners.iter().map(|owner| owner.share(share(owner.per_cent))))
+                .collect(),
         }
+    }
+}
+
+impl OwnerSpec {
+    pub fn account(&self) -> String {
+        format!("{}/owner-{}/payable", if self.pool { "asset_pool" } else { "model_owner" }, self.owner)
+    }
+
+    fn share(&self, part: Share) -> BookShare {
+        let meter = Meter::ALL[self.meter];
+        let dimension = meter.dimensions()[0];
+        let named = |named| (dimension, named_of(u8::from(dimension == Dimension::Gpu), named));
+        let name = format!("owner-{}", self.owner);
+        BookShare {
+            meter,
+            earner: if self.pool { Earner::AssetPool(name) } else { Earner::ModelOwner(name) },
+            matches: self.named.map(named).into_iter().collect(),
+            providers: self.provider.map(|provider| format!("provider-{provider}")).into_iter().collect(),
+            part,
+        }
+    }
+
+    /// Whether what stands at a place on the providers' side is of it.
+    pub fn is_of(&self, (_, provider, meter, named, _): &Place) -> bool {
+        let kind = u8::from(meter.dimensions()[0] == Dimension::Gpu);
+        *meter == Meter::ALL[self.meter]
+            && self.named.is_none_or(|wanted| *named == named_of(kind, wanted))
+            && self.provider.is_none_or(|wanted| of_holder(provider).0 == format!("provider-{wanted}"))
     }
 }

@@ -189,3 +189,16 @@ pub(super) const DISPUTE_STATUS: Columns = &[
     ("answer", "Why, in words; null while it is open."),
     ("credit_note", "Number of the credit note that takes back what was accepted; null where there is none."),
 ];
+
+pub(super) const OWNER_EARNINGS: Columns = &[
+    ("owner", "Who earned it: model_owner/ or asset_pool/ and a name, as in owner_shares."),
+    PERIOD,
+    CURRENCY,
+    METER,
+    MODEL,
+    GPU,
+    REGION,
+    PRICE,
+    ("quantity", "The quantity of which it is a part, in the meter's unit."),
+    ("amount", "What it earned, in the currency's unit."),
+];

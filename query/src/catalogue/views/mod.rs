@@ -63,7 +63,7 @@ macro_rules! file {
 }
 
 /// The views that are queries, each after those that it reads.
-const VIEWS: [View; 18] = [
+const VIEWS: [View; 19] = [
     view(
         "shards",
         "One row per partition of the usage topic: up to where it is visible and settled, and its counts.",
@@ -171,6 +171,12 @@ const VIEWS: [View; 18] = [
         "One row per dispute of a line, with what became of it.",
         file!("19_dispute_status.sql"),
         columns::DISPUTE_STATUS,
+    ),
+    view(
+        "owner_earnings",
+        "One row per model owner or asset pool, month, price row and dimensions: what it earned.",
+        file!("20_owner_earnings.sql"),
+        columns::OWNER_EARNINGS,
     ),
 ];
 

@@ -45,12 +45,14 @@ const fn own(
     Kind { role, name, has_party: false, code, class, title }
 }
 
-const KINDS: [Kind; 16] = [
+const KINDS: [Kind; 18] = [
     own("treasury", "bank", "1000", ASSETS, "Bank"),
     own("treasury", "exchange", "1100", ASSETS, "Exchange"),
     of_party("customer", "receivable", "1200", ASSETS, "Receivable"),
     of_party("customer", "disputed", "1250", ASSETS, "Disputed"),
     of_party("provider", "payable", "2000", LIABILITIES, "Payable"),
+    of_party("model_owner", "payable", "2010", LIABILITIES, "Model-owner"),
+    of_party("asset_pool", "payable", "2020", LIABILITIES, "Asset-pool"),
     of_party("customer", "credit", "2100", LIABILITIES, "Credit"),
     of_party("customer", "prepaid", "2150", LIABILITIES, "Prepaid"),
     own("platform", "tax", "2200", LIABILITIES, "Tax"),
@@ -123,6 +125,8 @@ mod tests {
             ("customer/acme-1/receivable", "1200", Some("acme-1"), "Assets:Receivable:P-acme-1"),
             ("customer/a/b/credit", "2100", Some("a/b"), "Liabilities:Credit:P-a-u2f-b"),
             ("customer/acme-1/disputed", "1250", Some("acme-1"), "Assets:Disputed:P-acme-1"),
+            ("model_owner/a b/payable", "2010", Some("a b"), "Liabilities:Model-owner:P-a-u20-b"),
+            ("asset_pool/a/payable", "2020", Some("a"), "Liabilities:Asset-pool:P-a"),
             ("customer/receivable", "3900", None, "Equity:Unclassified:P-customer-u2f-receivable"),
             ("platform/tax", "2200", None, "Liabilities:Tax"),
             ("platform/new", "3900", None, "Equity:Unclassified:P-platform-u2f-new"),

@@ -3,11 +3,13 @@
 //! Invariant: an error names the line, and a file that is read is a book
 //! that can be applied.
 
+mod share;
+
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
 use stempoint_schemas::meter::{Dimension, Meter};
-use stempoint_schemas::money::{Amount, Price, Quantity, Share};
+use stempoint_schemas::money::{Amount, Price, Quantity};
 use stempoint_schemas::time::Instant;
 use thiserror::Error;
 use toml::Spanned;
@@ -15,6 +17,7 @@ use toml::Spanned;
 use crate::book::{self, BookError, BookPrice, PriceBook};
 use crate::charge_model::{ChargeModel, Charging, Tier};
 use crate::control::percent;
+use share::FileShare;
 
 /// Why a file is not a price book.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -60,13 +63,6 @@ struct FileTier {
     flat: Option<Spanned<String>>,
 }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct FileShare {
-    meter: Spanned<String>,
-    provider: Spanned<String>,
-}
-
 /// Reads a price book from the content of a file.
 pub fn read(content: &(impl AsRef<[u8]> + ?Sized)) -> Result<PriceBook, PriceFileError> {
     let bytes = content.as_ref();
@@ -97,7 +93,7 @@ pub fn read(content: &(impl AsRef<[u8]> + ?Sized)) -> Result<PriceBook, PriceFil
                 price.get_ref().charge_model.as_ref().map_or_else(|| lines.of(price), |model| lines.of(model))
             }
             BookError::Tie { second, .. } => lines.of(&file.price[second - 1]),
-            BookError::TwoShares { share, .. } => lines.of(&file.share[share - 1]),
+            BookError::Share { share, .. } => lines.of(&file.share[share - 1]),
             BookError::Empty => 1,
         };
         let problem = match &error {
@@ -139,23 +135,27 @@ impl Lines<'_> {
         })
     }
 
+    fn plain(&self, what: &str, text: &Spanned<String>) -> Result<String, PriceFileError> {
+        if stempoint_schemas::event::is_plain_text(text.get_ref().as_bytes()) {
+            return Ok(text.get_ref().clone());
+        }
+        Err(self.error(text, format!("{what} must be 1 to 256 printable bytes")))
+    }
+
     fn price(&self, index: usize, price: &Spanned<FilePrice>) -> Result<BookPrice, PriceFileError> {
         let price = price.get_ref();
         let meter = self.meter(&price.meter)?;
         let (mut matches, mut customer) = (Vec::new(), None);
         for (name, value) in &price.matches {
-            if !stempoint_schemas::event::is_plain_text(value.get_ref().as_bytes()) {
-                return Err(self.error(value, format!("{} must be 1 to 256 printable bytes", name.get_ref())));
-            }
             if name.get_ref() == "customer" {
-                customer = Some(value.get_ref().clone());
+                customer = Some(self.plain(name.get_ref(), value)?);
                 continue;
             }
             let dimension =
                 Dimension::from_name(name.get_ref()).filter(|d| meter.dimensions().contains(d)).ok_or_else(|| {
                     self.error(name, book::no_such_dimension(index + 1, meter, name.get_ref()).to_string())
                 })?;
-            matches.push((dimension, value.get_ref().clone()));
+            matches.push((dimension, self.plain(name.get_ref(), value)?));
         }
         matches.sort();
         let per =
@@ -212,21 +212,13 @@ impl Lines<'_> {
             flat: tier.flat.as_ref().map_or(Ok(Amount::ZERO), |flat| self.amount(flat, "flat"))?,
         })
     }
-
-    fn share(&self, share: &Spanned<FileShare>) -> Result<(Meter, Share), PriceFileError> {
-        let share = share.get_ref();
-        let meter = self.meter(&share.meter)?;
-        match Share::parse(share.provider.get_ref()) {
-            Ok(Some(part)) => Ok((meter, part)),
-            Ok(None) => Err(self.error(&share.provider, "provider must be between 0 and 1")),
-            Err(error) => Err(self.error(&share.provider, format!("provider is wrong: {error}"))),
-        }
-    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::share::{BookShare, Earner};
+    use stempoint_schemas::money::Share;
 
     const GOOD: &str = r#"currency = "USD"
 effective_from = "2023-11-01T00:00:00Z"
@@ -334,6 +326,80 @@ minimum = "20"
             let error = read(&MODELS.replacen(from, to, 1)).unwrap_err();
             assert_eq!(error.line, line, "{from} -> {to}: {error}");
             assert!(error.problem.contains(says), "{from} -> {to}: {error}");
+        }
+    }
+
+    const OWNERS: &str = r#"currency = "USD"
+effective_from = "2023-11-01T00:00:00Z"
+price = [{ meter = "tokens.output", per = "1", amount = "1" }]
+
+[[share]]
+meter       = "tokens.output"
+match       = { region = "eu", model = "code-1" }
+model_owner = "acme labs"
+part        = "0.25"
+
+[[share]]
+meter     = "tokens.output"
+provider  = "0.65"
+
+[[share]]
+meter      = "tokens.output"
+providers  = ["node-2", "node-1"]
+asset_pool = "berlin-1"
+part       = "0.10"
+"#;
+
+    #[test]
+    fn reads_the_shares_of_owners() {
+        let book = read(OWNERS).unwrap();
+        let [owner, provider, pool] = &book.shares[..] else { panic!("three shares") };
+        assert_eq!(owner.earner, Earner::ModelOwner("acme labs".to_owned()));
+        let matches = [(Dimension::Model, "code-1".to_owned()), (Dimension::Region, "eu".to_owned())];
+        assert_eq!((&owner.matches[..], owner.part.to_string().as_str()), (&matches[..], "0.25"));
+        assert_eq!(provider, &BookShare::of_provider(Meter::TokensOutput, book.share(Meter::TokensOutput)));
+        assert_eq!(pool.earner.holder().as_deref(), Some("asset_pool/berlin-1"));
+        assert!(pool.providers.iter().eq(["node-1", "node-2"]));
+        assert_eq!(book.owner_shares(Meter::TokensOutput).map(|(index, _)| index).collect::<Vec<_>>(), [0, 2]);
+    }
+
+    #[test]
+    fn errors_in_shares_name_the_line_too() {
+        for (from, to, line, says) in [
+            ("region =", "gpu =", 7, "tokens.output has no dimension \"gpu\"; it has model, region"),
+            ("\"eu\"", "\"\"", 7, "region must be 1 to 256 printable bytes"),
+            ("\"acme labs\"", "\"\"", 8, "model_owner must be 1 to 256 printable bytes"),
+            ("part        = \"0.25\"", "", 5, "the share of model_owner/acme labs needs part"),
+            ("\"0.25\"", "\"1.25\"", 9, "part must be between 0 and 1"),
+            ("\"0.25\"", "\"0\"", 5, "share 1: part must be more than 0"),
+            ("\"0.25\"", "\"a\"", 9, "part is wrong"),
+            (
+                "\"0.25\"",
+                "\"0.3500000001\"",
+                11,
+                "come to 1.0000000001 of what it costs; together they may be 1 at most",
+            ),
+            ("\"0.65\"", "\"0.65\"\npart = \"0.1\"", 14, "are for the shares of model owners and asset pools"),
+            ("\"0.65\"", "\"0.65\"\nasset_pool = \"a\"", 11, "names one of provider, model_owner and asset_pool"),
+            ("provider  = \"0.65\"", "", 11, "names one of provider, model_owner and asset_pool"),
+            ("\"node-2\"", "\"node-1\"", 17, "\"node-1\" stands there twice"),
+            ("\"0.10\"", "\"0.1000000001\"", 15, "share 3: the shares of tokens.output that could meet"),
+        ] {
+            let error = read(&OWNERS.replacen(from, to, 1)).unwrap_err();
+            assert_eq!(error.line, line, "{from} -> {to}: {error}");
+            assert!(error.problem.contains(says), "{from} -> {to}: {error}");
+        }
+    }
+
+    #[test]
+    fn shares_that_cannot_meet_may_be_more_than_all_together() {
+        for (from, to) in [
+            ("asset_pool = \"berlin-1\"", "match = { model = \"code-2\" }\nasset_pool = \"berlin-1\""),
+            ("model_owner = \"acme labs\"", "providers = [\"node-3\"]\nmodel_owner = \"acme labs\""),
+        ] {
+            let more = OWNERS.replace("\"0.10\"", "\"0.35\"");
+            assert!(read(&more).is_err());
+            read(&more.replace(from, to)).unwrap();
         }
     }
 
