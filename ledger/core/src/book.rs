@@ -220,6 +220,17 @@ pub(crate) fn known_dimensions(meter: Meter) -> String {
     meter.dimensions().iter().map(|dimension| dimension.name()).collect::<Vec<_>>().join(", ")
 }
 
+/// Whether no usage has both values, because they name different ones of a
+/// dimension.
+pub(crate) fn contradict(one: &[(Dimension, String)], other: &[(Dimension, String)]) -> bool {
+    one.iter().any(|(dimension, value)| other.iter().any(|(same, another)| dimension == same && value != another))
+}
+
+/// The value that a list of dimensions names for one of them.
+pub fn named(values: &[(Dimension, String)], dimension: Dimension) -> Option<&str> {
+    values.iter().find(|(known, _)| *known == dimension).map(|(_, value)| value.as_str())
+}
+
 /// Usage that both prices match with the same number of dimensions, if there
 /// can be any.
 fn tie(one: &BookPrice, other: &BookPrice) -> Option<String> {
@@ -227,10 +238,7 @@ fn tie(one: &BookPrice, other: &BookPrice) -> Option<String> {
     if one.meter != other.meter || is_for_others || one.matches.len() != other.matches.len() {
         return None;
     }
-    let contradicts = one.matches.iter().any(|(dimension, value)| {
-        other.matches.iter().any(|(other_dimension, other_value)| dimension == other_dimension && value != other_value)
-    });
-    if contradicts {
+    if contradict(&one.matches, &other.matches) {
         return None;
     }
     let mut both: Vec<_> = one.matches.iter().chain(&other.matches).collect();

@@ -12,7 +12,7 @@ use stempoint_schemas::meter::{Dimension, Meter};
 use stempoint_schemas::money::{SHARE_SCALE, Share};
 use thiserror::Error;
 
-use crate::book::known_dimensions;
+use crate::book::{contradict, known_dimensions};
 use crate::names::{Name, Names};
 use crate::usage::Dimensions;
 
@@ -105,18 +105,11 @@ impl BookShare {
         dimensions.meet(&self.matches, names) && (self.providers.is_empty() || is_served())
     }
 
-    fn is_same_kind(&self, other: &BookShare) -> bool {
-        (self.meter, &self.earner) == (other.meter, &other.earner)
-    }
-
     /// Whether some usage can be of both shares.
     fn can_meet(&self, other: &BookShare) -> bool {
-        let contradicts = self.matches.iter().any(|(dimension, value)| {
-            other.matches.iter().any(|(same, another)| dimension == same && value != another)
-        });
         let are_apart =
             !self.providers.is_empty() && !other.providers.is_empty() && self.providers.is_disjoint(&other.providers);
-        self.meter == other.meter && !contradicts && !are_apart
+        self.meter == other.meter && !contradict(&self.matches, &other.matches) && !are_apart
     }
 }
 
@@ -131,11 +124,12 @@ pub(crate) fn check(shares: &[BookShare]) -> Result<(), (usize, ShareError)> {
 
 fn check_one(share: &BookShare, before: &[BookShare]) -> Result<(), ShareError> {
     let meter = share.meter;
-    if share.earner == Earner::Provider && before.iter().any(|other| other.is_same_kind(share)) {
+    if share.earner != Earner::Provider {
+        if share.part == Share::NONE {
+            return Err(ShareError::Nothing);
+        }
+    } else if before.iter().any(|other| (other.meter, &other.earner) == (meter, &Earner::Provider)) {
         return Err(ShareError::Twice(meter));
-    }
-    if share.earner != Earner::Provider && share.part == Share::NONE {
-        return Err(ShareError::Nothing);
     }
     if let Some((dimension, _)) = share.matches.iter().find(|(d, _)| !meter.dimensions().contains(d)) {
         return Err(no_such_dimension(meter, dimension.name()));

@@ -26,7 +26,7 @@ use arrow::array::{
 use arrow::datatypes::{DataType, Int32Type};
 use arrow::error::ArrowError;
 use hashbrown::HashMap;
-use stempoint_core::book::AppliedBook;
+use stempoint_core::book::{AppliedBook, named};
 use stempoint_core::charge::{Charge, PriceId};
 use stempoint_core::names::Name;
 use stempoint_core::period::PeriodChange;
@@ -92,13 +92,7 @@ fn prices(settlement: &Settlement, index: usize) -> Result<RecordBatch, ArrowErr
     let (book, offset) = (&applied.book, applied.offset);
     let rows = book.prices.len();
     let names: Vec<String> = (0..).take(rows).map(|position| applied.price_name(position)).collect();
-    let matched = |dimension: Dimension| {
-        texts(
-            book.prices
-                .iter()
-                .map(move |price| price.matches.iter().find(|(d, _)| *d == dimension).map(|(_, value)| value.as_str())),
-        )
-    };
+    let matched = |dimension: Dimension| texts(book.prices.iter().map(move |price| named(&price.matches, dimension)));
     let columns: Vec<ArrayRef> = vec![
         Arc::new(Int64Array::from_value(offset.cast_signed(), rows)),
         lines(rows),

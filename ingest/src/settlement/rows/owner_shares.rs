@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use arrow::array::{ArrayRef, Int32Array, Int64Array, RecordBatch};
 use arrow::error::ArrowError;
-use stempoint_core::book::AppliedBook;
+use stempoint_core::book::{AppliedBook, named};
 use stempoint_core::share::BookShare;
 use stempoint_schemas::meter::Dimension;
 use stempoint_schemas::tables::{OWNER_SHARES, Table};
@@ -22,11 +22,8 @@ pub(super) fn batch(applied: &AppliedBook) -> Result<Option<(&'static Table, Rec
     if rows.is_empty() {
         return Ok(None);
     }
-    let matched = |dimension: Dimension| {
-        texts(rows.iter().map(move |(_, _, share, _)| {
-            share.matches.iter().find(|(d, _)| *d == dimension).map(|(_, value)| value.as_str())
-        }))
-    };
+    let matched =
+        |dimension: Dimension| texts(rows.iter().map(move |(_, _, share, _)| named(&share.matches, dimension)));
     let columns: Vec<ArrayRef> = vec![
         Arc::new(Int64Array::from_value(applied.offset.cast_signed(), rows.len())),
         lines(rows.len()),

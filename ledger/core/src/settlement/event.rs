@@ -234,12 +234,12 @@ pub struct Outcome {
 }
 
 impl Outcome {
-    /// Nothing follows but the answer.
     /// The event's own row alone.
     pub fn into_control(self) -> ControlRow {
         self.control
     }
 
+    /// Nothing follows but the answer.
     pub(super) fn of(control: ControlRow) -> Outcome {
         Outcome {
             control,
